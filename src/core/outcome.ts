@@ -1,0 +1,169 @@
+import type { ReasonOf } from './reasons.js';
+import { Secret } from './secret.js';
+
+/** What came back from the token endpoint, as seen from the network. */
+export type Answer =
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      /** The body as text. */
+      readonly body: string;
+      /** The `Retry-After` header. */
+      readonly retryAfter: string | null;
+      /** The `Date` header: the server's clock. */
+      readonly date: string | null;
+    }
+  /** It is certain that the request never left: DNS, connect, TLS, proxy. */
+  | { readonly kind: 'never_sent'; readonly code: string; readonly message: string }
+  /** The request was, or may have been, sent and no whole answer came. */
+  | { readonly kind: 'lost'; readonly message: string };
+
+/** The tokens of a token response. An absent one keeps its old value (facts 2.1). */
+export interface TokenSet {
+  readonly accessToken: Secret | null;
+  readonly refreshToken: Secret | null;
+  readonly idToken: Secret | null;
+}
+
+/** What an answer means for the login. */
+export type Outcome =
+  | { readonly kind: 'rotated'; readonly tokens: TokenSet }
+  /** This refresh token is dead for good. `code` is the server's. */
+  | { readonly kind: 'rejected'; readonly code: string; readonly detail: string }
+  /** The refresh token was not spent; asking again is harmless. */
+  | {
+      readonly kind: 'retry';
+      readonly reason: ReasonOf<'degraded'>;
+      readonly detail: string;
+      /** From Retry-After; null if the server named no time. */
+      readonly afterMs: number | null;
+    }
+  /** The refresh token may have been spent; asking again may end the login. */
+  | { readonly kind: 'unknown'; readonly detail: string };
+
+/** Codes that end a refresh token for good, with whatever 4xx status they come (facts 2.4). */
+const TERMINAL_CODES: ReadonlySet<string> = new Set([
+  'refresh_token_expired',
+  'refresh_token_reused',
+  'refresh_token_invalidated',
+  'invalid_refresh_token',
+  'token_invalidated',
+  'token_revoked',
+  'token_expired',
+  'app_session_terminated',
+  'account_session_expired',
+  'account_deactivated',
+  'account_suspended',
+  'account_deleted',
+]);
+
+/** Statuses by which a gateway says that it passed the request on and lost the answer. */
+const LOST_BEHIND_GATEWAY: ReadonlySet<number> = new Set([502, 504, 520, 524]);
+
+/** Failures of name resolution and routing: this machine is offline, the server is not to blame. */
+const OFFLINE_CODES: ReadonlySet<string> = new Set([
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EHOSTUNREACH',
+]);
+
+/** Sorts an answer by what it means for the refresh token. Pure; never throws. */
+export function readOutcome(answer: Answer, nowMs: number): Outcome {
+  switch (answer.kind) {
+    case 'never_sent':
+      return OFFLINE_CODES.has(answer.code)
+        ? retry('offline', `this machine seems to be offline: ${answer.message}`)
+        : retry('unreachable', `the token endpoint cannot be reached: ${answer.message}`);
+    case 'lost':
+      return { kind: 'unknown', detail: `the token request was sent, but no answer came: ${answer.message}` };
+    case 'answered':
+      break;
+  }
+  const { status } = answer;
+  const body = parseObject(answer.body);
+  if (status >= 200 && status < 300) return readSuccess(status, body);
+  if (LOST_BEHIND_GATEWAY.has(status)) {
+    return {
+      kind: 'unknown',
+      detail: `a gateway answered ${String(status)}: the token request may have been carried out`,
+    };
+  }
+  const code = body === null ? null : errorCode(body);
+  if (isTerminal(status, code)) {
+    const name = code ?? `status ${String(status)}`;
+    return {
+      kind: 'rejected',
+      code: name,
+      detail: `the server no longer accepts the refresh token (${name})`,
+    };
+  }
+  const said = code === null ? `${String(status)}` : `${String(status)} ${code}`;
+  const afterMs = readRetryAfter(answer.retryAfter, nowMs);
+  if (status === 429) return retry('rate_limited', `the token endpoint asks for patience (${said})`, afterMs);
+  if (status >= 500)
+    return retry('server_error', `the token endpoint has a failure of its own (${said})`, afterMs);
+  if (status >= 300 && status < 400)
+    return retry('redirected', `the token endpoint answered with a redirect (${said})`, afterMs);
+  return retry('refused', `the token endpoint refused the request (${said})`, afterMs);
+}
+
+function readSuccess(status: number, body: Record<string, unknown> | null): Outcome {
+  const tokens: TokenSet = {
+    accessToken: secretOrNull(body?.['access_token']),
+    refreshToken: secretOrNull(body?.['refresh_token']),
+    idToken: secretOrNull(body?.['id_token']),
+  };
+  if (tokens.accessToken === null && tokens.refreshToken === null) {
+    const what = body === null ? 'something that is not a token response' : 'no token';
+    return { kind: 'unknown', detail: `the token endpoint answered ${String(status)} with ${what}` };
+  }
+  return { kind: 'rotated', tokens };
+}
+
+function isTerminal(status: number, code: string | null): boolean {
+  if (status === 401) return true;
+  if (status < 400 || status >= 500 || status === 429 || code === null) return false;
+  return TERMINAL_CODES.has(code) || (status === 400 && code === 'invalid_grant');
+}
+
+/** The code of an error answer: `error.code`, `error` or `code` (facts 2.4). */
+function errorCode(body: Record<string, unknown>): string | null {
+  const error = body['error'];
+  const nested =
+    typeof error === 'object' && error !== null ? (error as Record<string, unknown>)['code'] : error;
+  for (const candidate of [nested, body['code']]) {
+    if (typeof candidate === 'string' && CODE_SHAPE.test(candidate)) return candidate;
+  }
+  return null;
+}
+
+/** A code is a word: whatever else a server puts there must not reach a log or a terminal. */
+const CODE_SHAPE = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** `Retry-After` as delta-seconds or HTTP-date (RFC 9110 §10.2.3); null if absent or unreadable. */
+function readRetryAfter(value: string | null, nowMs: number): number | null {
+  if (value === null) return null;
+  const text = value.trim();
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const instantMs = Date.parse(text);
+  return Number.isNaN(instantMs) ? null : Math.max(instantMs - nowMs, 0);
+}
+
+function retry(reason: ReasonOf<'degraded'>, detail: string, afterMs: number | null = null): Outcome {
+  return { kind: 'retry', reason, detail, afterMs };
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function secretOrNull(value: unknown): Secret | null {
+  return typeof value === 'string' && value !== '' ? new Secret(value) : null;
+}

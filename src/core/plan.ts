@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import type { Credential } from './credential.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
+
+/** When to rotate and how patiently to try again. Every number can be set in the configuration. */
+export interface RefreshPolicy {
+  /** The lead before expiry, as a fraction of the token's lifetime. */
+  readonly leadFraction: number;
+  readonly leadMinMs: number;
+  readonly leadMaxMs: number;
+  /** Up to this fraction of the lead is waited longer, so that accounts and machines spread out. */
+  readonly jitterFraction: number;
+  /** No rotation by itself sooner than this after issue, unless the lifetime demands it. */
+  readonly minAgeMs: number;
+  /** When a token does not say its expiry: due this long after `last_refresh`. */
+  readonly unreadableExpiryAfterMs: number;
+  /** After an unknown outcome: asked again this long before expiry, and no sooner. */
+  readonly lastSafeMomentMs: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** How often an offline machine looks whether the token endpoint can be reached. */
+  readonly offlineRetryMs: number;
+  /** Explicit refreshes, and rotations on a consumer's demand, are at least this far apart. */
+  readonly demandIntervalMs: number;
+}
+
+export const DEFAULT_POLICY: RefreshPolicy = {
+  leadFraction: 0.25,
+  leadMinMs: 10 * MINUTE,
+  leadMaxMs: 3 * DAY,
+  jitterFraction: 0.1,
+  minAgeMs: MINUTE,
+  unreadableExpiryAfterMs: 7 * DAY,
+  lastSafeMomentMs: 10 * MINUTE,
+  backoffMinMs: 5 * SECOND,
+  backoffMaxMs: 15 * MINUTE,
+  offlineRetryMs: 15 * SECOND,
+  demandIntervalMs: 5 * SECOND,
+};
+
+/** What the planner must know of a credential beside its claims. */
+export interface Provenance {
+  /** When this daemon first had it, in milliseconds since the epoch. */
+  readonly obtainedAtMs: number;
+  /** The file's `last_refresh`. */
+  readonly lastRefreshMs: number | null;
+  /** Names the credential among all others: account and generation. */
+  readonly jitterSeed: string;
+}
+
+/** When a credential is due for rotation, in milliseconds since the epoch. Pure; never NaN. */
+export function dueAt(credential: Credential, provenance: Provenance, policy: RefreshPolicy): number {
+  const { expiresAtMs } = credential;
+  if (expiresAtMs === null) {
+    return (provenance.lastRefreshMs ?? provenance.obtainedAtMs) + policy.unreadableExpiryAfterMs;
+  }
+  const issuedAtMs = Math.min(credential.issuedAtMs ?? provenance.obtainedAtMs, expiresAtMs);
+  const lifetimeMs = expiresAtMs - issuedAtMs;
+  const leadMs = Math.min(
+    Math.max(lifetimeMs * policy.leadFraction, policy.leadMinMs),
+    policy.leadMaxMs,
+    lifetimeMs / 2,
+  );
+  const jitterMs = leadMs * policy.jitterFraction * fractionOf(provenance.jitterSeed);
+  return Math.max(expiresAtMs - leadMs + jitterMs, earliestRotation(credential, provenance, policy));
+}
+
+/**
+ * The instant before which a credential is not rotated unasked: a minute after it was obtained, or half of what it
+ * had left then, whichever is less. It keeps a server that issues very short or already expired tokens from being
+ * asked in a loop.
+ */
+export function earliestRotation(
+  credential: Credential,
+  provenance: Provenance,
+  policy: RefreshPolicy,
+): number {
+  const { expiresAtMs } = credential;
+  const leftMs = expiresAtMs === null ? Infinity : Math.max(expiresAtMs - provenance.obtainedAtMs, 0);
+  return provenance.obtainedAtMs + Math.min(policy.minAgeMs, leftMs / 2);
+}
+
+/** How long to wait after the `failures`th failure in a row: exponential with full jitter, never under a second. */
+export function backoffMs(failures: number, random: () => number, policy: RefreshPolicy): number {
+  const ceiling = Math.min(policy.backoffMinMs * 2 ** Math.min(failures - 1, 30), policy.backoffMaxMs);
+  return Math.max(ceiling * random(), Math.min(SECOND, ceiling));
+}
+
+/** A number in [0, 1) that is always the same for the same seed. */
+function fractionOf(seed: string): number {
+  return createHash('sha256').update(seed).digest().readUInt32BE(0) / 2 ** 32;
+}

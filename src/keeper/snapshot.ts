@@ -1,0 +1,71 @@
+import type { PublishedCredential } from '../core/credential.js';
+import type { KeeperState } from '../core/state.js';
+import type { LoginKind, RotationCounts } from '../protocol.js';
+
+/** One account at one instant: all that a status needs, and no token beside the servable credential. */
+export interface KeeperSnapshot {
+  readonly account: string;
+  readonly state: KeeperState;
+  /** The credential that may be given out now; null if there is none. */
+  readonly credential: PublishedCredential | null;
+  /** The login in the file, also when its credential has expired; null if there is none. */
+  readonly login: LoginFacts | null;
+  /** When the token endpoint will next be asked, in milliseconds since the epoch; null if it will not. */
+  readonly nextRotationAtMs: number | null;
+  readonly lastRotationAtMs: number | null;
+  readonly authFile: string;
+  readonly tokenEndpoint: string;
+  readonly counts: RotationCounts;
+}
+
+/** What may be shown of a login. */
+export interface LoginFacts {
+  readonly kind: LoginKind;
+  readonly email: string | null;
+  readonly accountId: string | null;
+  readonly plan: string | null;
+  /** Of the access token. */
+  readonly fingerprint: string;
+  readonly generation: number;
+  readonly issuedAtMs: number | null;
+  readonly expiresAtMs: number | null;
+  readonly writtenBy: 'codex-authd' | 'another process';
+  readonly writtenAtMs: number;
+}
+
+/** What a keeper tells its subscribers. Each event is the full state of its kind. */
+export type KeeperEvent =
+  | { readonly type: 'credential'; readonly credential: PublishedCredential }
+  | { readonly type: 'state'; readonly snapshot: KeeperSnapshot };
+
+/** How long a consumer needs the credential, and how long it is ready to wait for it. */
+export interface CredentialRequest {
+  /** Ask for at least this much validity, in milliseconds. */
+  readonly minValidMs: number;
+  readonly waitMs: number;
+  /** Ends the waiting, never a rotation. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The side of a keeper that the server sees.
+ */
+export interface CredentialKeeper {
+  readonly account: string;
+  snapshot(): KeeperSnapshot;
+  /**
+   * The current credential; rotates and waits if it does not stay valid for `minValidMs`.
+   *
+   * @throws AuthdError with an {@link UnservedCode} if there is nothing valid to give out
+   */
+  credential(request: CredentialRequest): Promise<PublishedCredential>;
+  /**
+   * Rotates now, or joins the rotation in flight.
+   *
+   * @throws AuthdError `rate_limited` if the last explicit refresh was less than 5 s ago,
+   *   with an {@link UnservedCode} if it failed
+   */
+  refresh(request: Pick<CredentialRequest, 'waitMs' | 'signal'>): Promise<PublishedCredential>;
+  /** Calls `listener` on every new credential and on every change of state; returns how to stop that. */
+  subscribe(listener: (event: KeeperEvent) => void): () => void;
+}

@@ -1,0 +1,124 @@
+/**
+ * What travels over the socket, version 1: everything that client and server share. Types and constants only,
+ * so that importing it costs nothing.
+ */
+import type { ProblemCode } from './errors.js';
+import type { ReasonCode, StateName } from './core/state.js';
+
+/** `GET /v1/credential`, and the data of a `credential` event. */
+export interface CredentialBody {
+  readonly account: string;
+  readonly access_token: string;
+  readonly token_type: 'Bearer';
+  /** RFC 3339; null for a credential that does not expire, or whose expiry cannot be read. */
+  readonly expires_at: string | null;
+  /** What belongs into the `ChatGPT-Account-ID` header; null where there is no such account. */
+  readonly account_id: string | null;
+  readonly plan: string | null;
+  /** Grows with each new credential of the account, also across restarts. */
+  readonly generation: number;
+  /** The first 12 hex digits of the access token's SHA-256. */
+  readonly fingerprint: string;
+  /** Where the token is good: the base URL for API requests. */
+  readonly base_url: string;
+}
+
+/** What kind of login an account has: the kinds that can be served. */
+export type LoginKind = 'chatgpt' | 'api_key' | 'personal_access_token';
+
+/** One account in `GET /v1/status`, and the data of a `state` event. No token in it. */
+export interface AccountStatus {
+  readonly account: string;
+  readonly state: StateName;
+  readonly reason: ReasonCode;
+  /** The state in one sentence. */
+  readonly detail: string;
+  /** What to do next; null if there is nothing to do. */
+  readonly hint: string | null;
+  /** Whether a credential is served now. */
+  readonly serving: boolean;
+  /** Until when what is served now stays valid; null if it does not expire, or nothing is served. */
+  readonly serves_until: string | null;
+  readonly login: LoginKind | null;
+  readonly email: string | null;
+  readonly account_id: string | null;
+  readonly plan: string | null;
+  readonly generation: number | null;
+  readonly fingerprint: string | null;
+  readonly issued_at: string | null;
+  readonly expires_at: string | null;
+  /** When the daemon will next ask the token endpoint; null if it will not. */
+  readonly next_rotation_at: string | null;
+  /** When this daemon, or one before it, last rotated. */
+  readonly last_rotation_at: string | null;
+  /** Who wrote auth.json as it is now. */
+  readonly written_by: 'codex-authd' | 'another process' | null;
+  readonly written_at: string | null;
+  readonly auth_file: string;
+  readonly token_endpoint: string;
+  /** Since the daemon started. */
+  readonly counts: RotationCounts;
+}
+
+/** Rotations of one account since the daemon started. */
+export interface RotationCounts {
+  /** Rotations that this daemon made and stored. */
+  readonly own: number;
+  /** Credentials that another process wrote and this daemon adopted. */
+  readonly adopted: number;
+  /** Requests to the token endpoint, whatever came of them. */
+  readonly requests: number;
+  /** Requests that brought no new credential. */
+  readonly failures: number;
+}
+
+/** `GET /v1/status`. */
+export interface StatusBody {
+  readonly schema: 1;
+  /** The daemon's version. */
+  readonly version: string;
+  readonly node: string;
+  readonly pid: number;
+  readonly started_at: string;
+  readonly socket: string;
+  readonly accounts: readonly AccountStatus[];
+}
+
+/** `GET /healthz`. */
+export interface HealthBody {
+  readonly account: string;
+  readonly state: StateName;
+  readonly reason: ReasonCode;
+  readonly detail: string;
+}
+
+/** Every failure: an RFC 9457 problem, `application/problem+json`. */
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly hint: string | null;
+  /** When asking again is worth it; RFC 3339. */
+  readonly retry_at: string | null;
+  /** The account's reason code, where its state is the cause; else null. */
+  readonly reason: ReasonCode | null;
+}
+
+/** The server-sent events of `GET /v1/events`, by name. */
+export interface EventBodies {
+  readonly credential: CredentialBody;
+  readonly state: AccountStatus;
+}
+
+/** The account that is meant where none is named. */
+export const DEFAULT_ACCOUNT = 'default';
+/** `min_valid` where the request names none, in seconds. */
+export const DEFAULT_MIN_VALID_SECONDS = 60;
+/** `wait` where the request names none, in seconds. */
+export const DEFAULT_WAIT_SECONDS = 25;
+/** The largest `wait`, in seconds. */
+export const LONGEST_WAIT_SECONDS = 600;
+/** The largest `min_valid`, in seconds: 30 days, longer than any access token that Codex is given. */
+export const LONGEST_MIN_VALID_SECONDS = 30 * 24 * 3600;
