@@ -1,5 +1,6 @@
 import { readClaims } from './claims.js';
 import type { Credential } from './credential.js';
+import type { SettledReading } from './reading.js';
 import type { ReasonOf } from './reasons.js';
 import { Secret } from './secret.js';
 
@@ -43,6 +44,22 @@ export const CODEX_BASE_URLS: BaseUrls = {
 };
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** What a reading of the file amounts to. */
+export function loginIn(reading: SettledReading, baseUrls: BaseUrls): Login {
+  switch (reading.kind) {
+    case 'text':
+      return readLogin(reading.text, baseUrls);
+    case 'absent':
+      if (reading.otherStore === null) return none('no_file', 'there is no auth.json');
+      return none(
+        'keyring',
+        `Codex keeps its login elsewhere: cli_auth_credentials_store = "${reading.otherStore}"`,
+      );
+    case 'refused':
+      return none(reading.reason, reading.detail);
+  }
+}
 
 /** Reads the text of an auth.json (facts 1.2). Never throws: what cannot be used says why. */
 export function readLogin(text: string, baseUrls: BaseUrls = CODEX_BASE_URLS): Login {

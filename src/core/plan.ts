@@ -45,6 +45,8 @@ export const DEFAULT_POLICY: RefreshPolicy = {
 export interface Provenance {
   /** When this daemon first had it, in milliseconds since the epoch. */
   readonly obtainedAtMs: number;
+  /** Whether it came from a rotation of this daemon's, so that `obtainedAtMs` is when it was issued. */
+  readonly rotated: boolean;
   /** The file's `last_refresh`. */
   readonly lastRefreshMs: number | null;
   /** Names the credential among all others: account and generation. */
@@ -54,24 +56,24 @@ export interface Provenance {
 /** When a credential is due for rotation, in milliseconds since the epoch. Pure; never NaN. */
 export function dueAt(credential: Credential, provenance: Provenance, policy: RefreshPolicy): number {
   const { expiresAtMs } = credential;
+  const earliestAtMs = earliestRotation(credential, provenance, policy);
   if (expiresAtMs === null) {
-    return (provenance.lastRefreshMs ?? provenance.obtainedAtMs) + policy.unreadableExpiryAfterMs;
+    const sinceMs = provenance.rotated ? provenance.obtainedAtMs : provenance.lastRefreshMs;
+    return Math.max((sinceMs ?? provenance.obtainedAtMs) + policy.unreadableExpiryAfterMs, earliestAtMs);
   }
-  const issuedAtMs = Math.min(credential.issuedAtMs ?? provenance.obtainedAtMs, expiresAtMs);
-  const lifetimeMs = expiresAtMs - issuedAtMs;
+  const lifetimeMs = lifetimeOf(expiresAtMs, credential, provenance);
   const leadMs = Math.min(
     Math.max(lifetimeMs * policy.leadFraction, policy.leadMinMs),
     policy.leadMaxMs,
     lifetimeMs / 2,
   );
   const jitterMs = leadMs * policy.jitterFraction * fractionOf(provenance.jitterSeed);
-  return Math.max(expiresAtMs - leadMs + jitterMs, earliestRotation(credential, provenance, policy));
+  return Math.max(expiresAtMs - leadMs + jitterMs, earliestAtMs);
 }
 
 /**
- * The instant before which a credential is not rotated unasked: a minute after it was obtained, or half of what it
- * had left then, whichever is less. It keeps a server that issues very short or already expired tokens from being
- * asked in a loop.
+ * The instant before which a credential is not rotated unasked: a minute after its issue, or half its lifetime,
+ * whichever is less. It keeps a server that issues very short tokens from being asked in a loop.
  */
 export function earliestRotation(
   credential: Credential,
@@ -79,8 +81,42 @@ export function earliestRotation(
   policy: RefreshPolicy,
 ): number {
   const { expiresAtMs } = credential;
-  const leftMs = expiresAtMs === null ? Infinity : Math.max(expiresAtMs - provenance.obtainedAtMs, 0);
-  return provenance.obtainedAtMs + Math.min(policy.minAgeMs, leftMs / 2);
+  const issuedAtMs = issuedAt(credential, provenance);
+  if (expiresAtMs === null) return issuedAtMs + policy.minAgeMs;
+  return issuedAtMs + Math.min(policy.minAgeMs, lifetimeOf(expiresAtMs, credential, provenance) / 2);
+}
+
+/**
+ * Whether a consumer that asks for `minValidMs` is served by a rotation. A server whose tokens live long enough is
+ * asked, though not more often than every `demandIntervalMs`; one whose tokens are too short only once the token
+ * is old enough to be worth it.
+ */
+export function worthRotating(
+  credential: Credential,
+  provenance: Provenance,
+  policy: RefreshPolicy,
+  minValidMs: number,
+  nowMs: number,
+): boolean {
+  const { expiresAtMs } = credential;
+  if (expiresAtMs === null) return false;
+  const leftMs = expiresAtMs - nowMs;
+  if (leftMs <= 0) return true;
+  if (leftMs >= minValidMs) return false;
+  if (lifetimeOf(expiresAtMs, credential, provenance) < minValidMs) {
+    return nowMs >= earliestRotation(credential, provenance, policy);
+  }
+  return !provenance.rotated || nowMs >= provenance.obtainedAtMs + policy.demandIntervalMs;
+}
+
+/** A token of ours was issued when we got it; of another's only the token itself can tell. */
+function issuedAt(credential: Credential, provenance: Provenance): number {
+  const { obtainedAtMs, rotated } = provenance;
+  return rotated ? obtainedAtMs : Math.min(credential.issuedAtMs ?? obtainedAtMs, obtainedAtMs);
+}
+
+function lifetimeOf(expiresAtMs: number, credential: Credential, provenance: Provenance): number {
+  return Math.max(expiresAtMs - issuedAt(credential, provenance), 0);
 }
 
 /** How long to wait after the `failures`th failure in a row: exponential with full jitter, never under a second. */

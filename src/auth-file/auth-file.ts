@@ -1,0 +1,39 @@
+import type { Reading } from '../core/reading.js';
+import type { Clock } from '../os/clock.js';
+import type { FileSystem } from '../os/file-system.js';
+import { locateRealFile } from './locate.js';
+import { readSettled } from './read-settled.js';
+import { readAuthFile } from './read.js';
+import { openStage, type Stage } from './stage.js';
+
+/** One auth.json on disk: the only way in which the rest of the program touches it. */
+export class AuthFile {
+  readonly path: string;
+  readonly #fs: FileSystem;
+  readonly #clock: Clock;
+
+  constructor(path: string, fs: FileSystem, clock: Clock) {
+    this.path = path;
+    this.#fs = fs;
+    this.#clock = clock;
+  }
+
+  /** The file as it is at this moment, torn or not. */
+  read(): Promise<Reading> {
+    return readAuthFile(this.#fs, this.path);
+  }
+
+  /** The file once its writer has finished: bad news is believed only when it lasts. Takes up to 1.5 s. */
+  readSettled(): Promise<Reading> {
+    return readSettled(this.#fs, this.path, this.#clock);
+  }
+
+  /**
+   * Makes sure that a text of about `size` bytes can be stored.
+   *
+   * @throws AuthdError `storage`
+   */
+  async stage(size: number): Promise<Stage> {
+    return openStage(this.#fs, await locateRealFile(this.#fs, this.path), size);
+  }
+}

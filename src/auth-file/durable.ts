@@ -1,0 +1,31 @@
+import { constants } from 'node:fs';
+import { dirname } from 'node:path';
+import type { FileSystem, OpenFile } from '../os/file-system.js';
+
+const CREATE_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
+
+/** Creates a file that nobody else may read. It must not exist. */
+export function createPrivate(fs: FileSystem, path: string): Promise<OpenFile> {
+  return fs.open(path, CREATE_FLAGS, 0o600);
+}
+
+/** Writes all of it, from the start: a single write may take less than it was given (facts 5.3). */
+export async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void> {
+  for (let position = 0; position < bytes.length;) {
+    const count = await file.write(bytes.subarray(position), position);
+    if (count === 0) throw new Error('the file system takes no more bytes');
+    position += count;
+  }
+}
+
+/** Moves a file over another one, so that the change outlives a loss of power: the directory is synced as well. */
+export async function renameDurably(fs: FileSystem, from: string, to: string): Promise<void> {
+  await fs.rename(from, to);
+  const directory = await fs.open(dirname(to), DIRECTORY_FLAGS);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

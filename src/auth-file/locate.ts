@@ -1,0 +1,32 @@
+import { basename, dirname, join, resolve } from 'node:path';
+import { systemErrorCode } from '../errors.js';
+import type { FileSystem } from '../os/file-system.js';
+
+/** How many links to nowhere are followed before giving up; a loop ends there. */
+const MAX_LINKS = 16;
+
+/**
+ * Where the real auth.json is, or would be: symbolic links are followed, also one that leads to a file which is
+ * not there yet. Everything that belongs to the file (temporary file, lock) lies beside the real one.
+ */
+export async function locateRealFile(fs: FileSystem, path: string): Promise<string> {
+  let at = path;
+  for (let links = 0; links < MAX_LINKS; links += 1) {
+    const found = await orNull(fs.realpath(at));
+    if (found !== null) return found;
+    const directory = (await orNull(fs.realpath(dirname(at)))) ?? dirname(at);
+    const target = await orNull(fs.readlink(at));
+    if (target === null) return join(directory, basename(at));
+    at = resolve(directory, target);
+  }
+  return path;
+}
+
+async function orNull(lookup: Promise<string>): Promise<string | null> {
+  try {
+    return await lookup;
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+    return null;
+  }
+}

@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import * as v from 'valibot';
+import type { AccountRecord } from '../core/account-record.js';
+import { systemErrorCode } from '../errors.js';
+import type { FileSystem } from '../os/file-system.js';
+import { readText } from './read-text.js';
+import { replaceFile } from './replace-file.js';
+
+const LARGEST_BYTES = 64 * 1024;
+
+const Fingerprint = v.nullable(v.string());
+const Instant = v.nullable(v.number());
+
+const RecordSchema = v.object({
+  schema: v.literal(1),
+  generation: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  fingerprint: Fingerprint,
+  obtainedAtMs: v.number(),
+  rotatedFingerprint: Fingerprint,
+  lastRotationAtMs: Instant,
+  dead: v.nullable(v.object({ fingerprint: v.string(), detail: v.string() })),
+});
+
+/** The record of one account, in the state directory: `<account>.json`, 0600. */
+export class RecordStore {
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  readonly #path: string;
+
+  constructor(fs: FileSystem, directory: string, account: string) {
+    this.#fs = fs;
+    this.#directory = directory;
+    this.#path = join(directory, `${account}.json`);
+  }
+
+  /** @throws if the file is there and cannot be read, or is none of ours */
+  async load(): Promise<AccountRecord | null> {
+    try {
+      return v.parse(RecordSchema, JSON.parse(await readText(this.#fs, this.#path, LARGEST_BYTES)));
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  async save(record: AccountRecord): Promise<void> {
+    await this.#fs.mkdir(this.#directory, 0o700);
+    await replaceFile(this.#fs, this.#path, `${JSON.stringify(record, null, 2)}\n`);
+  }
+}

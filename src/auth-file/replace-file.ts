@@ -1,0 +1,16 @@
+import type { FileSystem } from '../os/file-system.js';
+import { createPrivate, renameDurably, writeAll } from './durable.js';
+
+/** Replaces a file of our own, durably and atomically, without looking at what was in it. */
+export async function replaceFile(fs: FileSystem, path: string, text: string): Promise<void> {
+  const temporary = `${path}.new`;
+  await fs.unlink(temporary).catch(() => undefined);
+  const file = await createPrivate(fs, temporary);
+  try {
+    await writeAll(file, Buffer.from(text, 'utf8'));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await renameDurably(fs, temporary, path);
+}

@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, join } from 'node:path';
+import { AuthdError, describeError } from '../errors.js';
+import type { FileSystem, OpenFile } from '../os/file-system.js';
+import { createPrivate, renameDurably, writeAll } from './durable.js';
+import { readAuthFile } from './read.js';
+
+/** Room for tokens that are longer than the ones before. */
+const SPARE_BYTES = 16 * 1024;
+
+/** A temporary file beside the real auth.json, with its space already taken, that can replace it once. */
+export interface Stage {
+  /**
+   * Replaces the file durably: write, fsync, compare, rename, fsync of the directory.
+   * Resolves to false, with nothing changed, if the file no longer reads `expected`.
+   *
+   * @throws the file system's error; the file is then whole, the old or the new one
+   */
+  commit(expected: string, replacement: string): Promise<boolean>;
+  /** Removes the temporary file if it was not used. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Makes sure, before a refresh token is spent, that the answer can be stored: the temporary file exists and its
+ * space is written and synced, so that a full, read-only or failing disk is found out now.
+ *
+ * @throws AuthdError `storage`
+ */
+export async function openStage(fs: FileSystem, realPath: string, size: number): Promise<Stage> {
+  const temporary = join(dirname(realPath), `${stagePrefix(realPath)}${randomBytes(6).toString('hex')}`);
+  let file: OpenFile | null = null;
+  try {
+    file = await createPrivate(fs, temporary);
+    await writeAll(file, Buffer.alloc(size + SPARE_BYTES, ' '));
+    await file.sync();
+  } catch (error) {
+    if (file !== null) await abandon(fs, temporary, file);
+    throw new AuthdError('storage', `no new auth.json could be stored: ${describeError(error)}`, {
+      hint: 'free space or make the directory of auth.json writable',
+      cause: error,
+    });
+  }
+  return new OpenStage(fs, realPath, temporary, file);
+}
+
+class OpenStage implements Stage {
+  readonly #fs: FileSystem;
+  readonly #realPath: string;
+  readonly #temporary: string;
+  #file: OpenFile | null;
+
+  constructor(fs: FileSystem, realPath: string, temporary: string, file: OpenFile) {
+    this.#fs = fs;
+    this.#realPath = realPath;
+    this.#temporary = temporary;
+    this.#file = file;
+  }
+
+  async commit(expected: string, replacement: string): Promise<boolean> {
+    const file = this.#file;
+    if (file === null) throw new Error('this stage has been used');
+    const bytes = Buffer.from(replacement, 'utf8');
+    await writeAll(file, bytes);
+    await file.truncate(bytes.length);
+    await file.sync();
+
+    const current = await readAuthFile(this.#fs, this.#realPath);
+    if (current.kind !== 'text' || current.text !== expected) return false;
+    await renameDurably(this.#fs, this.#temporary, this.#realPath);
+    this.#file = null;
+    await file.close();
+    return true;
+  }
+
+  async discard(): Promise<void> {
+    const file = this.#file;
+    this.#file = null;
+    if (file !== null) await abandon(this.#fs, this.#temporary, file);
+  }
+}
+
+/** Removes temporary files that a killed daemon left beside the real file. Only under the account's lock. */
+export async function removeLeftovers(fs: FileSystem, realPath: string): Promise<number> {
+  const directory = dirname(realPath);
+  const leftovers = (await fs.readdir(directory)).filter((name) => name.startsWith(stagePrefix(realPath)));
+  for (const name of leftovers) await fs.unlink(join(directory, name));
+  return leftovers.length;
+}
+
+function stagePrefix(realPath: string): string {
+  return `.${basename(realPath)}.codex-authd-`;
+}
+
+async function abandon(fs: FileSystem, path: string, file: OpenFile): Promise<void> {
+  await file.close().catch(() => undefined);
+  await fs.unlink(path).catch(() => undefined);
+}

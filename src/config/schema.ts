@@ -1,0 +1,40 @@
+import * as v from 'valibot';
+
+const Seconds = v.pipe(v.number(), v.finite(), v.minValue(0));
+const Interval = v.pipe(v.number(), v.finite(), v.minValue(0.1));
+const Fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const Text = v.pipe(v.string(), v.nonEmpty());
+
+/** The settings that an account may have of its own, and that stand at the top of the file for all accounts. */
+const accountSettings = {
+  token_endpoint: v.optional(Text),
+  client_id: v.optional(Text),
+  body_format: v.optional(v.picklist(['json', 'form'])),
+  scope: v.optional(Text),
+  chatgpt_base_url: v.optional(Text),
+  platform_base_url: v.optional(Text),
+  lead_fraction: v.optional(Fraction),
+  lead_min_seconds: v.optional(Seconds),
+  lead_max_seconds: v.optional(Seconds),
+  jitter_fraction: v.optional(Fraction),
+  min_age_seconds: v.optional(Seconds),
+  unreadable_expiry_after_seconds: v.optional(Seconds),
+  last_safe_moment_seconds: v.optional(Seconds),
+  backoff_min_seconds: v.optional(Interval),
+  backoff_max_seconds: v.optional(Interval),
+  offline_retry_seconds: v.optional(Interval),
+  demand_interval_seconds: v.optional(Seconds),
+};
+
+const AccountSettingsSchema = v.strictObject(accountSettings);
+
+/** The configuration file. */
+export const ConfigSchema = v.strictObject({
+  ...accountSettings,
+  codex_home: v.optional(Text),
+  socket: v.optional(Text),
+  log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])),
+});
+
+export type AccountSettings = v.InferOutput<typeof AccountSettingsSchema>;
+export type Config = v.InferOutput<typeof ConfigSchema>;

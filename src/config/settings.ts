@@ -1,0 +1,124 @@
+import { resolve } from 'node:path';
+import { CODEX_BASE_URLS, type BaseUrls } from '../core/login.js';
+import { DEFAULT_POLICY, type RefreshPolicy } from '../core/plan.js';
+import { AuthdError } from '../errors.js';
+import { codexHome, configPath, socketPath, stateDirectory, type Environment } from '../os/paths.js';
+import { DEFAULT_ACCOUNT } from '../protocol.js';
+import type { BodyFormat } from '../token-endpoint/request-body.js';
+import type { SettingFlags } from './flags.js';
+import { readConfig } from './read-config.js';
+import type { AccountSettings, Config } from './schema.js';
+
+/** Everything that can be set, worked out: flags, then environment, then the configuration file, then defaults. */
+export interface Settings {
+  readonly socketPath: string;
+  readonly stateDirectory: string;
+  readonly logLevel: LogLevel;
+  readonly accounts: readonly AccountConfig[];
+}
+
+export interface AccountConfig {
+  readonly name: string;
+  /** The directory of auth.json, and of Codex's config.toml. */
+  readonly codexHome: string;
+  readonly tokenEndpoint: string;
+  readonly clientId: string;
+  readonly bodyFormat: BodyFormat;
+  readonly scope: string | null;
+  readonly baseUrls: BaseUrls;
+  readonly policy: RefreshPolicy;
+}
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What Codex uses (facts 2.1). */
+const CODEX_TOKEN_ENDPOINT = 'https://auth.openai.com/oauth/token';
+const CODEX_CLIENT_ID = 'app_EMoamEEZ73f0CkXaXp7hrann';
+
+/** @throws AuthdError `bad_configuration` */
+export async function readSettings(flags: SettingFlags, env: Environment): Promise<Settings> {
+  const named = flags.config;
+  const config = await readConfig(named ?? configPath(env), named === undefined ? 'optional' : 'required');
+  return {
+    socketPath: chooseSocket(flags, env, config),
+    stateDirectory: stateDirectory(env),
+    logLevel: readLogLevel(flags.logLevel ?? config.log_level),
+    accounts: [readAccount(flags, env, config)],
+  };
+}
+
+function readAccount(flags: SettingFlags, env: Environment, config: Config): AccountConfig {
+  const tokenEndpoint = set(env['CODEX_REFRESH_TOKEN_URL_OVERRIDE']) ?? config.token_endpoint;
+  return {
+    name: DEFAULT_ACCOUNT,
+    codexHome: chooseHome(flags, env, config),
+    tokenEndpoint: checkEndpoint(tokenEndpoint ?? CODEX_TOKEN_ENDPOINT),
+    clientId: set(env['CODEX_APP_SERVER_LOGIN_CLIENT_ID']) ?? config.client_id ?? CODEX_CLIENT_ID,
+    bodyFormat: config.body_format ?? 'json',
+    scope: config.scope ?? null,
+    baseUrls: {
+      chatgpt: config.chatgpt_base_url ?? CODEX_BASE_URLS.chatgpt,
+      platform: config.platform_base_url ?? CODEX_BASE_URLS.platform,
+    },
+    policy: readPolicy(config),
+  };
+}
+
+function chooseHome(flags: SettingFlags, env: Environment, config: Config): string {
+  if (flags.codexHome !== undefined) return resolve(flags.codexHome);
+  if (set(env['CODEX_HOME']) === undefined && config.codex_home !== undefined)
+    return resolve(config.codex_home);
+  return codexHome(env);
+}
+
+function chooseSocket(flags: SettingFlags, env: Environment, config: Config): string {
+  if (flags.socket !== undefined) return resolve(flags.socket);
+  if (set(env['CODEX_AUTHD_SOCKET']) === undefined && config.socket !== undefined)
+    return resolve(config.socket);
+  return socketPath(env);
+}
+
+function readPolicy(settings: AccountSettings): RefreshPolicy {
+  const ms = (seconds: number | undefined, fallbackMs: number): number =>
+    seconds === undefined ? fallbackMs : seconds * 1000;
+  const base = DEFAULT_POLICY;
+  return {
+    leadFraction: settings.lead_fraction ?? base.leadFraction,
+    leadMinMs: ms(settings.lead_min_seconds, base.leadMinMs),
+    leadMaxMs: ms(settings.lead_max_seconds, base.leadMaxMs),
+    jitterFraction: settings.jitter_fraction ?? base.jitterFraction,
+    minAgeMs: ms(settings.min_age_seconds, base.minAgeMs),
+    unreadableExpiryAfterMs: ms(settings.unreadable_expiry_after_seconds, base.unreadableExpiryAfterMs),
+    lastSafeMomentMs: ms(settings.last_safe_moment_seconds, base.lastSafeMomentMs),
+    backoffMinMs: ms(settings.backoff_min_seconds, base.backoffMinMs),
+    backoffMaxMs: ms(settings.backoff_max_seconds, base.backoffMaxMs),
+    offlineRetryMs: ms(settings.offline_retry_seconds, base.offlineRetryMs),
+    demandIntervalMs: ms(settings.demand_interval_seconds, base.demandIntervalMs),
+  };
+}
+
+const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** A refresh token must not cross a network in the clear. */
+function checkEndpoint(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isSafe =
+    url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK_HOSTS.has(url.hostname));
+  if (isSafe) return text;
+  throw new AuthdError('bad_configuration', `the token endpoint is not an https URL: ${text}`, {
+    hint: 'set `token_endpoint` or CODEX_REFRESH_TOKEN_URL_OVERRIDE to one; http is allowed on this machine only',
+  });
+}
+
+function readLogLevel(level: string | undefined): LogLevel {
+  const known = LOG_LEVELS.find((name) => name === (level ?? 'info'));
+  if (known !== undefined) return known;
+  throw new AuthdError('bad_configuration', `there is no log level \`${level ?? ''}\``, {
+    hint: `the levels are ${LOG_LEVELS.join(', ')}`,
+  });
+}
+
+function set(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}

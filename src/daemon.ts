@@ -1,0 +1,120 @@
+import { schedule } from 'node-cron';
+import { pino, type Logger } from 'pino';
+import type { SettingFlags } from './config/flags.js';
+import { readSettings, type Settings } from './config/settings.js';
+import { keepAccount, type KeptAccount } from './keep-account.js';
+import { systemClock } from './os/clock.js';
+import type { Environment } from './os/paths.js';
+import { onSignals } from './os/signals.js';
+import { startServer, type RunningServer } from './server/server.js';
+import { readVersion } from './version.js';
+
+export interface DaemonOptions {
+  readonly flags: SettingFlags;
+  readonly env: Environment;
+}
+
+/** Ten seconds apart: a jump of the wall clock and a missed event are noticed that soon (facts 5.2, 5.4). */
+const TICK = '*/10 * * * * *';
+
+/**
+ * Runs the daemon in the foreground until SIGTERM or SIGINT. Resolves to the exit code.
+ *
+ * @throws AuthdError before it is up: bad configuration, an account or a socket that is taken
+ */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const startedAtMs = systemClock.now();
+  const settings = await readSettings(options.flags, options.env);
+  const log = openLog(settings.logLevel);
+  const accounts: KeptAccount[] = [];
+  const stopped = untilStopped(() => void reload(options, settings, accounts, log));
+  try {
+    for (const config of settings.accounts) {
+      accounts.push(await keepAccount(config, settings, options.env, log));
+    }
+    const server = await serve(settings, accounts, startedAtMs, log);
+    const tick = schedule(TICK, () => {
+      for (const account of accounts) account.tick();
+    });
+    log.info({ signal: await stopped }, 'stopping');
+    await tick.destroy();
+    await closeAll(accounts);
+    await server.close();
+  } catch (error) {
+    await closeAll(accounts);
+    throw error;
+  }
+  log.info({}, 'stopped');
+  return 0;
+}
+
+async function serve(
+  { socketPath }: Settings,
+  accounts: readonly KeptAccount[],
+  startedAtMs: number,
+  log: Logger,
+): Promise<RunningServer> {
+  const version = readVersion();
+  const keepers = new Map(accounts.map(({ keeper }) => [keeper.account, keeper]));
+  const server = await startServer({
+    socketPath,
+    keepers: () => keepers,
+    version,
+    startedAtMs,
+    clock: systemClock,
+    log,
+  });
+  for (const { keeper, authFile } of accounts) {
+    const { name, detail } = keeper.state;
+    log.info({ account: keeper.account, auth_file: authFile, state: name, detail }, 'keeping');
+  }
+  log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
+  return server;
+}
+
+async function closeAll(accounts: readonly KeptAccount[]): Promise<void> {
+  await Promise.all(accounts.map((account) => account.close()));
+}
+
+function untilStopped(reload: () => void): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    onSignals({
+      reload,
+      stop: resolve,
+      abort: () => {
+        process.exit(1);
+      },
+    });
+  });
+}
+
+/** A configuration that cannot be used costs nothing but a message: the old one stays in force. */
+async function reload(
+  { flags, env }: DaemonOptions,
+  running: Settings,
+  accounts: readonly KeptAccount[],
+  log: Logger,
+): Promise<void> {
+  try {
+    const settings = await readSettings(flags, env);
+    log.level = settings.logLevel;
+    for (const account of accounts) {
+      const config = settings.accounts.find(({ name }) => name === account.keeper.account);
+      const before = running.accounts.find(({ name }) => name === account.keeper.account);
+      if (config !== undefined) account.configure(config);
+      if (config?.codexHome !== before?.codexHome) log.warn({}, 'codex_home takes effect at the next start');
+    }
+    if (settings.socketPath !== running.socketPath) log.warn({}, 'socket takes effect at the next start');
+    log.info({}, 'configuration read again');
+  } catch (error) {
+    log.error({ err: error }, 'the configuration cannot be used; the old one stays in force');
+  }
+}
+
+/** JSON lines on stderr. Whoever reads them may go away without taking the daemon along. */
+function openLog(level: string): Logger {
+  const destination = pino.destination({ fd: 2, sync: true });
+  destination.on('error', () => undefined);
+  const formatters = { level: (label: string) => ({ level: label }) };
+  return pino({ level, formatters, timestamp: pino.stdTimeFunctions.isoTime, base: null }, destination);
+}

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { AuthFile } from './auth-file/auth-file.js';
+import { RecordStore } from './auth-file/record-store.js';
+import { readSettings } from './config/settings.js';
+import { loginIn } from './core/login.js';
+import { decideState, servable } from './core/state.js';
+import type { DaemonOptions } from './daemon.js';
+import { AuthdError } from './errors.js';
+import { Ledger } from './keeper/ledger.js';
+import { systemClock as clock } from './os/clock.js';
+import { systemFileSystem as fs } from './os/file-system.js';
+import type { AccountStatus } from './protocol.js';
+import { accountStatus } from './server/bodies.js';
+
+export interface InspectOptions extends DaemonOptions {
+  readonly account: string;
+}
+
+/**
+ * What can be told of an account without a daemon: reads its auth.json and its record, and writes nothing.
+ *
+ * @throws AuthdError `unknown_account`, `bad_configuration`, or `storage` if the file does not hold still
+ */
+export async function inspectAccount({ flags, env, account }: InspectOptions): Promise<AccountStatus> {
+  const { accounts, stateDirectory } = await readSettings(flags, env);
+  const config = accounts.find(({ name }) => name === account);
+  if (config === undefined) {
+    throw new AuthdError('unknown_account', `there is no account named \`${account}\``, {
+      hint: `the accounts are ${accounts.map(({ name }) => name).join(', ')}`,
+    });
+  }
+  const authFile = new AuthFile(join(config.codexHome, 'auth.json'), fs, clock);
+  const reading = await authFile.readSettled();
+  if (reading.kind === 'unsettled') {
+    throw new AuthdError('storage', 'auth.json is being written all the time', { hint: 'ask again' });
+  }
+  const store = new RecordStore(fs, stateDirectory, account);
+  const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve() }, SILENT);
+  const nowMs = clock.now();
+  await ledger.open(nowMs);
+  const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
+  await ledger.enter(loginIn(reading, config.baseUrls), 'other', writtenAtMs, nowMs);
+
+  const { login, published, epitaph, facts, record } = ledger;
+  const trouble = epitaph === null ? null : { reason: 'refresh_token_rejected' as const, detail: epitaph };
+  return accountStatus({
+    account,
+    state: decideState({ login, nowMs, rotating: false, trouble }),
+    credential: published !== null && servable(published, nowMs) ? published : null,
+    login: facts,
+    nextRotationAtMs: null,
+    lastRotationAtMs: record.lastRotationAtMs,
+    authFile: authFile.path,
+    tokenEndpoint: config.tokenEndpoint,
+    counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+  });
+}
+
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -1,0 +1,138 @@
+import { EMPTY_RECORD, type AccountRecord } from '../core/account-record.js';
+import { sameCredential, type PublishedCredential } from '../core/credential.js';
+import type { Login } from '../core/login.js';
+import type { Provenance } from '../core/plan.js';
+import type { Secret } from '../core/secret.js';
+import type { LogPort, RecordPort } from './ports.js';
+import type { LoginFacts } from './snapshot.js';
+
+const NOTHING: Login = { kind: 'none', reason: 'no_file', detail: 'auth.json has not been read yet' };
+
+/** Who wrote the login that is entered. */
+export type Writer = 'us' | 'other';
+
+/** The books of one account: its login, the number of its credential, and what is remembered across restarts. */
+export class Ledger {
+  readonly #account: string;
+  readonly #store: RecordPort;
+  readonly #log: LogPort;
+  #record: AccountRecord = EMPTY_RECORD;
+  #login: Login = NOTHING;
+  #published: PublishedCredential | null = null;
+  #writtenAtMs = 0;
+
+  constructor(account: string, store: RecordPort, log: LogPort) {
+    this.#account = account;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Reads the record. One that is there but cannot be read costs no login: numbering goes on far above it. */
+  async open(nowMs: number): Promise<void> {
+    try {
+      this.#record = (await this.#store.load()) ?? EMPTY_RECORD;
+    } catch (error) {
+      this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be read');
+      this.#record = { ...EMPTY_RECORD, generation: Math.floor(nowMs / 1000) };
+    }
+  }
+
+  get login(): Login {
+    return this.#login;
+  }
+
+  /** The credential in the file with its number, expired or not. */
+  get published(): PublishedCredential | null {
+    return this.#published;
+  }
+
+  get record(): AccountRecord {
+    return this.#record;
+  }
+
+  /** Whether the token in the file is one that this program stored. */
+  get writtenByUs(): boolean {
+    return (
+      this.#published !== null && this.#record.rotatedFingerprint === this.#published.accessToken.fingerprint
+    );
+  }
+
+  /** What may be shown of the login in the file; null if there is none. */
+  get facts(): LoginFacts | null {
+    const login = this.#login;
+    const published = this.#published;
+    if (login.kind === 'none' || published === null) return null;
+    return {
+      kind: login.kind,
+      email: login.kind === 'chatgpt' ? login.email : null,
+      accountId: published.accountId,
+      plan: published.plan,
+      fingerprint: published.accessToken.fingerprint,
+      generation: published.generation,
+      issuedAtMs: published.issuedAtMs,
+      expiresAtMs: published.expiresAtMs,
+      writtenBy: this.writtenByUs ? 'codex-authd' : 'another process',
+      writtenAtMs: this.#writtenAtMs,
+    };
+  }
+
+  /** What the planner must know of the current credential. */
+  get provenance(): Provenance {
+    return {
+      obtainedAtMs: this.#record.obtainedAtMs,
+      rotated: this.writtenByUs,
+      lastRefreshMs: this.#login.kind === 'chatgpt' ? this.#login.lastRefreshMs : null,
+      jitterSeed: `${this.#account}:${String(this.#record.generation)}`,
+    };
+  }
+
+  /**
+   * Enters a login; gives its credential the next number if it is a new one, and writes that down before anyone
+   * hears of it. Resolves to whether there is a new credential to tell of.
+   */
+  async enter(login: Login, by: Writer, writtenAtMs: number, nowMs: number): Promise<boolean> {
+    this.#writtenAtMs = writtenAtMs;
+    if (login.kind === 'none') {
+      this.#login = login;
+      this.#published = null;
+      return false;
+    }
+    const { credential } = login;
+    if (this.#published !== null && sameCredential(this.#published, credential)) {
+      this.#login = login;
+      return false;
+    }
+    const { fingerprint } = credential.accessToken;
+    const isKnown = this.#published === null && this.#record.fingerprint === fingerprint;
+    if (!isKnown) {
+      const rotated = by === 'us' ? { rotatedFingerprint: fingerprint, lastRotationAtMs: nowMs } : {};
+      const generation = this.#record.generation + 1;
+      await this.#save({ ...this.#record, ...rotated, generation, fingerprint, obtainedAtMs: nowMs });
+    }
+    this.#login = login;
+    this.#published = { ...credential, generation: this.#record.generation };
+    return true;
+  }
+
+  /** Remembers that the server will never take this refresh token again. */
+  async bury(refreshToken: Secret, detail: string): Promise<void> {
+    await this.#save({ ...this.#record, dead: { fingerprint: refreshToken.fingerprint, detail } });
+  }
+
+  /** What the server said when it buried the current refresh token; null if it lives. */
+  get epitaph(): string | null {
+    const { dead } = this.#record;
+    if (dead === null || this.#login.kind !== 'chatgpt') return null;
+    return dead.fingerprint === this.#login.refreshToken.fingerprint ? dead.detail : null;
+  }
+
+  /** What was decided holds while the daemon lives, even if the disk refuses to remember it. */
+  async #save(record: AccountRecord): Promise<void> {
+    this.#record = record;
+    try {
+      await this.#store.save(record);
+    } catch (error) {
+      this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be written');
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import type { AccountRecord } from '../core/account-record.js';
+import type { Answer } from '../core/outcome.js';
+import type { Reading } from '../core/reading.js';
+import type { Secret } from '../core/secret.js';
+
+/**
+ * What a keeper needs of the world. The daemon gives it the real things, the simulation virtual ones.
+ */
+
+/** One auth.json on disk. */
+export interface AuthFilePort {
+  readonly path: string;
+  /** The file as it is at this moment, torn or not. */
+  read(): Promise<Reading>;
+  /** The file once its writer has finished. */
+  readSettled(): Promise<Reading>;
+  /**
+   * Makes sure that a text of about `size` bytes can be stored.
+   *
+   * @throws AuthdError `storage`
+   */
+  stage(size: number): Promise<StagePort>;
+}
+
+/** Room that is ready to become the new auth.json. */
+export interface StagePort {
+  /**
+   * Replaces the file durably; resolves to false, with nothing changed, if it no longer reads `expected`.
+   *
+   * @throws if the file system fails; the file is then whole, the old or the new one
+   */
+  commit(expected: string, replacement: string): Promise<boolean>;
+  discard(): Promise<void>;
+}
+
+/** Where refresh tokens are spent. */
+export interface TokenEndpointPort {
+  readonly url: string;
+  /** Sends the token once; never rejects, never sends twice, follows no redirect. */
+  send(refreshToken: Secret): Promise<Answer>;
+}
+
+/** The right to rotate an account: one daemon at a time has it. */
+export interface AccountLockPort {
+  /**
+   * Takes the lock unless it is held already.
+   *
+   * @throws AuthdError `already_running` if another daemon has it; `storage` if it cannot be made
+   */
+  ensure(): Promise<void>;
+  /** False from the moment the lock was lost. */
+  readonly held: boolean;
+}
+
+/** Where the account's record lies. */
+export interface RecordPort {
+  /** Null if there is none yet. */
+  load(): Promise<AccountRecord | null>;
+  save(record: AccountRecord): Promise<void>;
+}
+
+/** Where a keeper writes what it did. Pino's logger is one. */
+export interface LogPort {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

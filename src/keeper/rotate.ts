@@ -1,0 +1,149 @@
+import { withTokens } from '../core/edit.js';
+import { readLogin } from '../core/login.js';
+import { readOutcome, type Outcome, type TokenSet } from '../core/outcome.js';
+import type { Reading, TextReading } from '../core/reading.js';
+import { Secret } from '../core/secret.js';
+import type { Trouble } from '../core/state.js';
+import { AuthdError, describeError } from '../errors.js';
+import { pause, type Clock } from '../os/clock.js';
+import type { AccountLockPort, AuthFilePort, StagePort, TokenEndpointPort } from './ports.js';
+
+export interface RotationPorts {
+  readonly authFile: AuthFilePort;
+  readonly endpoint: TokenEndpointPort;
+  readonly lock: AccountLockPort;
+  readonly clock: Clock;
+}
+
+/** A token set that the server handed out for a refresh token that is spent now. */
+export interface Harvest {
+  readonly spent: Secret;
+  readonly tokens: TokenSet;
+}
+
+/** How a rotation ended. */
+export type RotationResult =
+  /** The new tokens are in auth.json, durably; `reading` is that file. */
+  | { readonly kind: 'stored'; readonly reading: TextReading }
+  /** Someone else changed the login: theirs is the truth, nothing of ours was stored. */
+  | { readonly kind: 'overtaken' }
+  /** The server gave tokens that could not be stored yet. They must not be lost. */
+  | { readonly kind: 'not_stored'; readonly harvest: Harvest; readonly detail: string }
+  /** The server gave no tokens. */
+  | { readonly kind: 'failed'; readonly outcome: Exclude<Outcome, { kind: 'rotated' }> }
+  /** Nothing was sent. */
+  | { readonly kind: 'blocked'; readonly trouble: Trouble };
+
+/**
+ * The whole story of one rotation. `known` is the refresh token that the caller takes to be the file's.
+ * Nothing stops it between the request and the end of the commit: no caller can cancel it.
+ */
+export async function rotate(known: Secret, ports: RotationPorts): Promise<RotationResult> {
+  const { authFile, endpoint, lock, clock } = ports;
+  let stage: StagePort | null = null;
+  try {
+    await lock.ensure();
+
+    const before = await authFile.read();
+    if (!hasRefreshToken(before, known)) return { kind: 'overtaken' };
+
+    rehearse(before.text, clock.now());
+    stage = await authFile.stage(Buffer.byteLength(before.text));
+
+    if (!lock.held) return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
+    const answer = await endpoint.send(known);
+    const outcome = readOutcome(answer, clock.now());
+
+    if (outcome.kind === 'rotated')
+      return await store({ spent: known, tokens: outcome.tokens }, ports, stage);
+    if (outcome.kind !== 'rejected') return { kind: 'failed', outcome };
+
+    const after = await authFile.readSettled();
+    if (!hasRefreshToken(after, known)) return { kind: 'overtaken' };
+    return { kind: 'failed', outcome };
+  } catch (error) {
+    return explainBlocked(error);
+  } finally {
+    await stage?.discard();
+  }
+}
+
+/** Stores a harvest that could not be stored when it came. */
+export async function storeHarvest(harvest: Harvest, ports: RotationPorts): Promise<RotationResult> {
+  let stage: StagePort | null = null;
+  try {
+    await ports.lock.ensure();
+    stage = await ports.authFile.stage(0);
+    return await store(harvest, ports, stage);
+  } catch (error) {
+    return { kind: 'not_stored', harvest, detail: describeError(error) };
+  } finally {
+    await stage?.discard();
+  }
+}
+
+/** A writer that tears the file, or one that is quicker than the comparison, is given this many chances to finish. */
+const STORE_ATTEMPTS = 8;
+const STORE_PAUSE_MS = 100;
+
+/**
+ * Puts the tokens into the file as it is now, as long as it still holds the refresh token that was spent for them.
+ * A file that was only edited elsewhere keeps that edit.
+ */
+async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): Promise<RotationResult> {
+  const { authFile, lock, clock } = ports;
+  const { spent, tokens } = harvest;
+  try {
+    for (let attempt = 0; attempt < STORE_ATTEMPTS; attempt += 1) {
+      if (attempt > 0) await pause(clock, STORE_PAUSE_MS);
+      if (!lock.held) await lock.ensure();
+      const reading = await authFile.readSettled();
+      if (reading.kind === 'unsettled') continue;
+      if (!hasRefreshToken(reading, spent)) return { kind: 'overtaken' };
+      const text = withTokens(reading.text, tokens, clock.now());
+      if (await stage.commit(reading.text, text)) {
+        return { kind: 'stored', reading: { ...reading, text, modifiedAtMs: clock.now() } };
+      }
+    }
+    return { kind: 'not_stored', harvest, detail: 'auth.json kept changing while it was to be replaced' };
+  } catch (error) {
+    return {
+      kind: 'not_stored',
+      harvest,
+      detail: `auth.json could not be replaced: ${describeError(error)}`,
+    };
+  }
+}
+
+function hasRefreshToken(reading: Reading, token: Secret): reading is TextReading {
+  if (reading.kind !== 'text') return false;
+  const login = readLogin(reading.text);
+  return login.kind === 'chatgpt' && login.refreshToken.equals(token);
+}
+
+/** Edits the text as it will be edited with the real answer, so that a document in which that fails costs no token. */
+function rehearse(text: string, nowMs: number): void {
+  const stand = new Secret('e30.e30.e30');
+  try {
+    withTokens(text, { accessToken: stand, refreshToken: stand, idToken: stand }, nowMs);
+  } catch (error) {
+    throw new AuthdError(
+      'storage',
+      `new tokens could not be written into auth.json: ${describeError(error)}`,
+      {
+        hint: 'run `codex login`',
+        cause: error,
+      },
+    );
+  }
+}
+
+function explainBlocked(error: unknown): RotationResult {
+  if (!(error instanceof AuthdError)) throw error;
+  const reason = error.code === 'already_running' ? 'locked_elsewhere' : 'storage_unavailable';
+  return blocked(reason, error.message);
+}
+
+function blocked(reason: Trouble['reason'], detail: string): RotationResult {
+  return { kind: 'blocked', trouble: { reason, detail } };
+}

@@ -1,0 +1,70 @@
+import { open, mkdir, readdir, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+
+/** The file operations that an account's files need, and no more. The simulation has a virtual one that can crash at each. */
+export interface FileSystem {
+  open(path: string, flags: number, mode?: number): Promise<OpenFile>;
+  stat(path: string): Promise<FileStat>;
+  /** @throws ENOENT also for a symbolic link that leads nowhere */
+  realpath(path: string): Promise<string>;
+  readlink(path: string): Promise<string>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  mkdir(path: string, mode: number): Promise<void>;
+  readdir(path: string): Promise<string[]>;
+}
+
+export interface OpenFile {
+  stat(): Promise<FileStat>;
+  /** Reads at `position`; resolves to the number of bytes, 0 at the end. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Writes at `position`; resolves to the number of bytes, which may be fewer than were given. */
+  write(bytes: Uint8Array, position: number): Promise<number>;
+  truncate(length: number): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'other';
+  readonly size: number;
+  readonly modifiedAtMs: number;
+  /** Changes whenever the file is replaced or written: device, inode, size and both times to the nanosecond. */
+  readonly stamp: string;
+  /** Device and inode: the same as long as it is the same file. */
+  readonly identity: string;
+}
+
+export const systemFileSystem: FileSystem = {
+  async open(path, flags, mode) {
+    const handle = await open(path, flags, mode);
+    return {
+      stat: async () => describe(await handle.stat({ bigint: true })),
+      read: async (into, position) => (await handle.read(into, 0, into.length, position)).bytesRead,
+      write: async (bytes, position) => (await handle.write(bytes, 0, bytes.length, position)).bytesWritten,
+      truncate: (length) => handle.truncate(length),
+      sync: () => handle.sync(),
+      close: () => handle.close(),
+    };
+  },
+  stat: async (path) => describe(await stat(path, { bigint: true })),
+  realpath: (path) => realpath(path),
+  readlink: (path) => readlink(path),
+  rename,
+  unlink,
+  mkdir: async (path, mode) => {
+    await mkdir(path, { recursive: true, mode });
+  },
+  readdir: (path) => readdir(path),
+};
+
+function describe(stats: BigIntStats): FileStat {
+  const identity = `${String(stats.dev)}:${String(stats.ino)}`;
+  return {
+    kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other',
+    size: Number(stats.size),
+    modifiedAtMs: Number(stats.mtimeMs),
+    stamp: `${identity}:${String(stats.size)}:${String(stats.mtimeNs)}:${String(stats.ctimeNs)}`,
+    identity,
+  };
+}

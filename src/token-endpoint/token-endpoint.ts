@@ -1,0 +1,106 @@
+import type { Answer } from '../core/outcome.js';
+import type { Secret } from '../core/secret.js';
+import { describeError, systemErrorCode } from '../errors.js';
+import type { Environment } from '../os/paths.js';
+import { readCertificates } from './certificates.js';
+import { noticeSending, type Sending } from './notice-sending.js';
+import { encodeRefresh, type BodyFormat, type ClientIdentity } from './request-body.js';
+
+export interface TokenEndpointOptions extends ClientIdentity {
+  readonly url: string;
+  readonly bodyFormat: BodyFormat;
+  /** Sent as `User-Agent`: OpenAI asks third parties for one of their own (facts 2.7). */
+  readonly userAgent: string;
+  /** Where the proxy (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) and private roots are named. */
+  readonly env: Environment;
+  /** From the start of the request to the end of the answer, in milliseconds. */
+  readonly deadlineMs?: number;
+}
+
+const DEADLINE_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const LARGEST_ANSWER_BYTES = 1024 * 1024;
+
+/** The token endpoint of one account: the only place from which refresh tokens leave this program. */
+export class TokenEndpoint {
+  readonly url: string;
+  readonly #options: TokenEndpointOptions;
+
+  constructor(options: TokenEndpointOptions) {
+    this.url = options.url;
+    this.#options = options;
+  }
+
+  /**
+   * Sends a refresh token once. Never rejects, never retries, follows no redirect: what came of it is the answer.
+   *
+   * Each call has a connection of its own. A kept-alive one that the server has just closed would turn a failure
+   * that is harmless into one of which nobody knows whether the token was spent.
+   */
+  async send(refreshToken: Secret): Promise<Answer> {
+    const sending: Sending = { begun: false };
+    try {
+      return await this.#exchange(refreshToken, sending);
+    } catch (error) {
+      const message = explain(error);
+      return sending.begun
+        ? { kind: 'lost', message }
+        : { kind: 'never_sent', code: systemErrorCode(error) ?? 'unknown', message };
+    }
+  }
+
+  async #exchange(refreshToken: Secret, sending: Sending): Promise<Answer> {
+    const { EnvHttpProxyAgent, request } = await import('undici');
+    const { url, bodyFormat, userAgent, env, deadlineMs = DEADLINE_MS } = this.#options;
+    const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
+    const ca = await readCertificates(env);
+    const tls = ca === undefined ? {} : { ca };
+    const agent = new EnvHttpProxyAgent({
+      ...proxySettings(env),
+      connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
+      requestTls: tls,
+      proxyTls: tls,
+      maxResponseSize: LARGEST_ANSWER_BYTES,
+    });
+    try {
+      const response = await request(url, {
+        method: 'POST',
+        headers: { 'content-type': contentType, accept: 'application/json', 'user-agent': userAgent },
+        body,
+        dispatcher: agent.compose(noticeSending(sending)),
+        signal: AbortSignal.timeout(deadlineMs),
+      });
+      return {
+        kind: 'answered',
+        status: response.statusCode,
+        body: await response.body.text(),
+        retryAfter: single(response.headers['retry-after']),
+        date: single(response.headers['date']),
+      };
+    } finally {
+      await agent.destroy();
+    }
+  }
+}
+
+/** The proxy variables as everybody writes them; lower case wins, as in curl. An empty one means none. */
+function proxySettings(env: Environment): { httpProxy: string; httpsProxy: string; noProxy: string } {
+  return {
+    httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
+    httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
+    noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
+  };
+}
+
+function single(header: string | string[] | undefined): string | null {
+  return (typeof header === 'string' ? header : header?.[0]) ?? null;
+}
+
+function explain(error: unknown): string {
+  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
+  const code = systemErrorCode(error);
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'the answer is over 1 MiB';
+  // OpenSSL puts a file and line of its own, and a line end, into its messages.
+  const message = describeError(error).replace(/\s+/g, ' ').trim();
+  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
+}
