@@ -1,4 +1,3 @@
-import { schedule } from 'node-cron';
 import { pino, type Logger } from 'pino';
 import type { SettingFlags } from './config/flags.js';
 import { readSettings, type Settings } from './config/settings.js';
@@ -6,6 +5,7 @@ import { keepAccount, type KeptAccount } from './keep-account.js';
 import { systemClock } from './os/clock.js';
 import type { Environment } from './os/paths.js';
 import { onSignals } from './os/signals.js';
+import { startTicking } from './os/tick.js';
 import { startServer, type RunningServer } from './server/server.js';
 import { readVersion } from './version.js';
 
@@ -13,9 +13,6 @@ export interface DaemonOptions {
   readonly flags: SettingFlags;
   readonly env: Environment;
 }
-
-/** Ten seconds apart: a jump of the wall clock and a missed event are noticed that soon (facts 5.2, 5.4). */
-const TICK = '*/10 * * * * *';
 
 /**
  * Runs the daemon in the foreground until SIGTERM or SIGINT. Resolves to the exit code.
@@ -33,11 +30,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       accounts.push(await keepAccount(config, settings, options.env, log));
     }
     const server = await serve(settings, accounts, startedAtMs, log);
-    const tick = schedule(TICK, () => {
+    const stopTicking = startTicking(() => {
       for (const account of accounts) account.tick();
-    });
+    }, log);
     log.info({ signal: await stopped }, 'stopping');
-    await tick.destroy();
+    await stopTicking();
     await closeAll(accounts);
     await server.close();
   } catch (error) {

@@ -1,8 +1,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { lock as acquire } from 'proper-lockfile';
+import * as v from 'valibot';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
+import { tryToConnect } from '../os/dial.js';
 import type { FileSystem } from '../os/file-system.js';
 import { locateRealFile } from './locate.js';
 
@@ -12,13 +14,9 @@ const RENEW_MS = 2_500;
 /** How often a lock whose holder is gone is tried again until it is stale. */
 const RETRY_MS = 500;
 
-/** Who holds the lock of an account. */
-export interface LockOwner {
-  readonly pid: number;
-  readonly host: string;
-  readonly socket: string;
-  readonly since: string;
-}
+/** Who holds the lock of an account, as the file beside the lock says. */
+const OwnerSchema = v.object({ pid: v.number(), host: v.string(), socket: v.string(), since: v.string() });
+type LockOwner = v.InferOutput<typeof OwnerSchema>;
 
 /**
  * The lock by which one daemon keeps one auth.json: a directory beside the real file, so that it also reaches
@@ -58,7 +56,7 @@ export class AccountLock {
     const giveUpAtMs = this.#clock.now() + STALE_MS + 2_000;
     while (!(await this.#tryAcquire(realPath))) {
       const owner = await readOwner(realPath);
-      if (isAlive(owner) || this.#clock.now() >= giveUpAtMs) throw heldBy(owner, this.#path);
+      if ((await isServing(owner)) || this.#clock.now() >= giveUpAtMs) throw heldBy(owner, this.#path);
       await pause(this.#clock, RETRY_MS);
     }
     await writeFile(ownerPath(realPath), `${JSON.stringify(this.#describeOwner(), null, 2)}\n`, {
@@ -73,7 +71,8 @@ export class AccountLock {
     this.#realPath = null;
     if (release === null || realPath === null) return;
     await rm(ownerPath(realPath), { force: true });
-    await release();
+    // A lock that was lost a moment ago is not ours to release any more.
+    await release().catch(() => undefined);
   }
 
   async #tryAcquire(realPath: string): Promise<boolean> {
@@ -116,28 +115,18 @@ function ownerPath(realPath: string): string {
 
 async function readOwner(realPath: string): Promise<LockOwner | null> {
   try {
-    const owner: unknown = JSON.parse(await readFile(ownerPath(realPath), 'utf8'));
-    return isOwner(owner) ? owner : null;
+    return v.parse(OwnerSchema, JSON.parse(await readFile(ownerPath(realPath), 'utf8')));
   } catch {
     return null;
   }
 }
 
-function isOwner(value: unknown): value is LockOwner {
-  if (typeof value !== 'object' || value === null) return false;
-  return 'pid' in value && typeof value.pid === 'number' && 'host' in value && typeof value.host === 'string';
-}
-
-/** Whether the holder may still be at work. Of another machine nothing is known: there only staleness tells. */
-function isAlive(owner: LockOwner | null): boolean {
-  if (owner === null || owner.host !== hostname()) return false;
-  if (owner.pid === process.pid) return true;
-  try {
-    process.kill(owner.pid, 0);
-    return true;
-  } catch (error) {
-    return systemErrorCode(error) === 'EPERM';
-  }
+/**
+ * Whether the holder is certainly at work: its socket answers. A process id would tell less: after a restart of the
+ * machine or the container it may be anybody's, also our own.
+ */
+async function isServing(owner: LockOwner | null): Promise<boolean> {
+  return owner?.host === hostname() && (await tryToConnect(owner.socket)) === null;
 }
 
 function heldBy(owner: LockOwner | null, path: string): AuthdError {

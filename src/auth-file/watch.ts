@@ -79,7 +79,8 @@ async function findTargets(fs: FileSystem, path: string): Promise<Target[]> {
 async function findTarget(fs: FileSystem, file: string): Promise<Target> {
   const directory = dirname(file);
   try {
-    return { directory, name: basename(file), identity: (await fs.stat(directory)).identity };
+    const real = await fs.realpath(directory);
+    return { directory: real, name: basename(file), identity: (await fs.stat(real)).identity };
   } catch (error) {
     if (systemErrorCode(error) === undefined || dirname(directory) === directory) throw error;
     return findTarget(fs, directory);
@@ -94,13 +95,20 @@ function watchTargets(
 ): Promise<FSWatcher> {
   const directories = [...new Set(targets.map(({ directory }) => directory))];
   const wanted = new Set([...directories, ...targets.map(({ directory, name }) => join(directory, name))]);
+  const names = new Set(targets.map(({ name }) => name));
   const watcher = watch(directories, {
     depth: 0,
     ignoreInitial: true,
     atomic: false,
+    // A link that is turned elsewhere is an event of its own; what it leads to is a target of its own.
+    followSymlinks: false,
     ignored: (path) => !wanted.has(path),
   });
   watcher.on('all', onEvent);
+  // A link that is turned to where nothing is yet makes no other event than the kernel's own.
+  watcher.on('raw', (_event, name) => {
+    if (names.has(basename(name))) onEvent();
+  });
   watcher.on('error', onError);
   return new Promise((resolve) => {
     watcher.once('ready', () => {

@@ -1,0 +1,19 @@
+export { readCredential, type CredentialOptions } from './client/credential.js';
+export {
+  AuthdError,
+  type ErrorCode,
+  type ErrorDetails,
+  type ProblemCode,
+  type UnservedCode,
+} from './errors.js';
+export type {
+  AccountStatus,
+  CredentialBody,
+  EventBodies,
+  HealthBody,
+  LoginKind,
+  ProblemBody,
+  RotationCounts,
+  StatusBody,
+} from './protocol.js';
+export type { ReasonCode, StateName } from './core/state.js';

@@ -1,0 +1,33 @@
+import { readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { RecordStore } from '../../src/auth-file/record-store.js';
+import { EMPTY_RECORD } from '../../src/core/account-record.js';
+import { systemFileSystem } from '../../src/os/file-system.js';
+import { scratchDir } from '../support/scratch-dir.js';
+
+describe('the record of an account', () => {
+  it('is read as it was written, by its owner only, in a directory of its own', async () => {
+    const directory = join(await scratchDir(), 'state', 'codex-authd');
+    const store = new RecordStore(systemFileSystem, directory, 'default');
+    expect(await store.load()).toBeNull();
+    const record = {
+      ...EMPTY_RECORD,
+      generation: 7,
+      fingerprint: 'abc',
+      dead: { fingerprint: 'def', detail: 'gone' },
+    };
+    await store.save({ ...record, generation: 6 });
+    await store.save(record);
+    expect(await store.load()).toEqual(record);
+    expect(await readdir(directory)).toEqual(['default.json']);
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(directory, 'default.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it.each(['', '{', '{"schema":2}', '[]'])('is refused when it is none of ours: %j', async (text) => {
+    const directory = await scratchDir();
+    await writeFile(join(directory, 'default.json'), text);
+    await expect(new RecordStore(systemFileSystem, directory, 'default').load()).rejects.toThrow();
+  });
+});
