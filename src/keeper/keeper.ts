@@ -331,7 +331,13 @@ export class Keeper implements CredentialKeeper, Kept {
   }
 
   #emit(event: KeeperEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#options.log.error({ account: this.account, err: error }, 'a subscriber failed');
+      }
+    }
   }
 
   #now(): number {

@@ -11,7 +11,7 @@ export interface TokenEndpointOptions extends ClientIdentity {
   readonly bodyFormat: BodyFormat;
   /** Sent as `User-Agent`: OpenAI asks third parties for one of their own (facts 2.7). */
   readonly userAgent: string;
-  /** Where the proxy (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) and private roots are named. */
+  /** Where the proxy (`HTTPS_PROXY`, `NO_PROXY`) and private roots are named. */
   readonly env: Environment;
   /** From the start of the request to the end of the answer, in milliseconds. */
   readonly deadlineMs?: number;
@@ -83,10 +83,13 @@ export class TokenEndpoint {
   }
 }
 
-/** The proxy variables as everybody writes them; lower case wins, as in curl. An empty one means none. */
+/**
+ * The proxy variables as everybody writes them; lower case wins, as in curl. An empty one means none. HTTP without
+ * TLS is for this machine only (see the settings), and has no business at a proxy.
+ */
 function proxySettings(env: Environment): { httpProxy: string; httpsProxy: string; noProxy: string } {
   return {
-    httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
+    httpProxy: '',
     httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
     noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
   };

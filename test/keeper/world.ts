@@ -1,0 +1,186 @@
+import type { AccountRecord } from '../../src/core/account-record.js';
+import { CODEX_BASE_URLS } from '../../src/core/login.js';
+import type { Answer } from '../../src/core/outcome.js';
+import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
+import type { Reading } from '../../src/core/reading.js';
+import { AuthdError } from '../../src/errors.js';
+import { Keeper } from '../../src/keeper/keeper.js';
+import type { AuthFilePort, StagePort, TokenEndpointPort } from '../../src/keeper/ports.js';
+import type { KeeperEvent } from '../../src/keeper/snapshot.js';
+import { VirtualClock } from './virtual-clock.js';
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+const START_MS = Date.parse('2026-11-22T12:00:00Z');
+
+/** One account in a world of its own: virtual clock, file, token endpoint, lock and record. */
+export class World {
+  readonly clock = new VirtualClock(START_MS);
+  readonly file = new VirtualFile();
+  readonly server = new VirtualServer(this.clock);
+  readonly events: KeeperEvent[] = [];
+  readonly warnings: object[] = [];
+  record: AccountRecord | null = null;
+  lock = { held: true, ensure: (): Promise<void> => Promise.resolve() };
+  random = 0.5;
+  policy: RefreshPolicy = DEFAULT_POLICY;
+
+  /** Puts a login into the file whose access token lives `lifetimeMs` and was issued `ageMs` ago. */
+  logIn(lifetimeMs: number, ageMs = 0, refreshToken = this.server.firstRefreshToken()): void {
+    const issuedAtMs = this.clock.now() - ageMs;
+    this.file.text = loginText(this.server.issue(issuedAtMs, lifetimeMs), refreshToken, issuedAtMs);
+    this.server.lifetimeMs = lifetimeMs;
+  }
+
+  /** A keeper in this world that has read the file. */
+  async keeper(): Promise<Keeper> {
+    const keeper = new Keeper({
+      account: 'default',
+      authFile: this.file,
+      endpoint: this.server,
+      lock: this.lock,
+      clock: this.clock,
+      policy: this.policy,
+      baseUrls: CODEX_BASE_URLS,
+      record: {
+        load: () => Promise.resolve(this.record),
+        save: (record) => {
+          this.record = record;
+          return Promise.resolve();
+        },
+      },
+      log: {
+        info: () => undefined,
+        warn: (fields) => this.warnings.push(fields),
+        error: (fields) => this.warnings.push(fields),
+      },
+      random: () => this.random,
+    });
+    keeper.subscribe((event) => this.events.push(event));
+    await keeper.start();
+    await this.clock.advance(0);
+    return keeper;
+  }
+
+  /** The names of the states that were announced, in order. */
+  get states(): string[] {
+    return this.events.filter((event) => event.type === 'state').map(({ snapshot }) => snapshot.state.name);
+  }
+}
+
+/** An auth.json that is in memory and never torn. */
+class VirtualFile implements AuthFilePort {
+  readonly path = '/home/somebody/.codex/auth.json';
+  text: string | null = null;
+  /** What making room answers; null if there is room. */
+  refusal: AuthdError | null = null;
+  /** What the next replacements fail with. */
+  failures: Error[] = [];
+
+  read(): Promise<Reading> {
+    const { text } = this;
+    if (text === null) return Promise.resolve({ kind: 'absent', stamp: 'absent', otherStore: null });
+    return Promise.resolve({ kind: 'text', text, stamp: text, modifiedAtMs: 0 });
+  }
+
+  readSettled(): Promise<Reading> {
+    return this.read();
+  }
+
+  stage(): Promise<StagePort> {
+    if (this.refusal !== null) return Promise.reject(this.refusal);
+    return Promise.resolve({
+      commit: (expected, replacement) => {
+        const failure = this.failures.shift();
+        if (failure !== undefined) return Promise.reject(failure);
+        if (this.text !== expected) return Promise.resolve(false);
+        this.text = replacement;
+        return Promise.resolve(true);
+      },
+      discard: () => Promise.resolve(),
+    });
+  }
+}
+
+/** A token endpoint that rotates, unless it was told to answer otherwise. */
+class VirtualServer implements TokenEndpointPort {
+  readonly url = 'https://auth.example.com/oauth/token';
+  readonly #clock: VirtualClock;
+  #count = 0;
+  /** Every refresh token that was sent, in order. */
+  readonly sent: string[] = [];
+  /** What the next requests are answered; then it rotates again. */
+  answers: (Answer | (() => Promise<Answer> | Answer))[] = [];
+  lifetimeMs = HOUR;
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock;
+  }
+
+  async send(refreshToken: { reveal(): string }): Promise<Answer> {
+    this.sent.push(refreshToken.reveal());
+    const scripted = this.answers.shift();
+    if (scripted !== undefined) return typeof scripted === 'function' ? scripted() : scripted;
+    return this.rotation();
+  }
+
+  /** The answer of a server that rotates. */
+  rotation(lifetimeMs = this.lifetimeMs): Answer {
+    this.#count += 1;
+    const access = this.issue(this.#clock.now(), lifetimeMs);
+    const tokens = { access_token: access, refresh_token: `refresh-${String(this.#count)}` };
+    return answered(200, JSON.stringify(tokens));
+  }
+
+  firstRefreshToken(): string {
+    this.#count += 1;
+    return `refresh-${String(this.#count)}`;
+  }
+
+  issue(issuedAtMs: number, lifetimeMs: number): string {
+    const claims = { iat: issuedAtMs / 1000, exp: (issuedAtMs + lifetimeMs) / 1000, jti: Math.random() };
+    return `${encode({ alg: 'none' })}.${encode(claims)}.signature`;
+  }
+}
+
+export function answered(status: number, body = '', headers: { retryAfter?: string } = {}): Answer {
+  return { kind: 'answered', status, body, retryAfter: headers.retryAfter ?? null, date: null };
+}
+
+/** An auth.json as Codex writes it. */
+export function loginText(accessToken: string, refreshToken: string, lastRefreshMs: number): string {
+  const tokens = {
+    id_token: 'e30.e30.e30',
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    account_id: 'a',
+  };
+  const last_refresh = new Date(lastRefreshMs).toISOString();
+  return JSON.stringify({ auth_mode: 'chatgpt', OPENAI_API_KEY: null, tokens, last_refresh }, null, 2);
+}
+
+/** The refresh token in a text. */
+export function refreshTokenIn(text: string | null): unknown {
+  const file: unknown = JSON.parse(text ?? '{}');
+  if (typeof file !== 'object' || file === null || !('tokens' in file)) return undefined;
+  const { tokens } = file;
+  return typeof tokens === 'object' && tokens !== null && 'refresh_token' in tokens
+    ? tokens.refresh_token
+    : undefined;
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+/** Something that a test opens when it is time. */
+export function gate(): { readonly open: () => void; readonly opened: Promise<void> } {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}

@@ -1,0 +1,290 @@
+import { readFileSync } from 'node:fs';
+import {
+  createServer as createHttp,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from 'node:http';
+import { createServer as createHttps } from 'node:https';
+import { connect, createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Secret } from '../../src/core/secret.js';
+import { TokenEndpoint, type TokenEndpointOptions } from '../../src/token-endpoint/token-endpoint.js';
+
+const TLS = join(import.meta.dirname, '..', 'support', 'tls');
+const TOKEN = new Secret('refresh&token=1');
+
+function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): TokenEndpoint {
+  const base = {
+    clientId: 'client-1',
+    scope: null,
+    bodyFormat: 'json',
+    userAgent: 'codex-authd/test',
+    env: {},
+  } as const;
+  return new TokenEndpoint({ ...base, url, ...options });
+}
+
+async function listening(server: Server | ReturnType<typeof createTcp>): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.close();
+    if ('closeAllConnections' in server) server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+interface Seen {
+  readonly method: string | undefined;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** A server that answers every request the same, and remembers them. */
+async function serving(
+  answer: RequestListener,
+): Promise<{ url: string; seen: Seen[]; connections: () => number }> {
+  const seen: Seen[] = [];
+  let connections = 0;
+  const server = createHttp((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => (body += String(chunk)));
+    request.on('end', () => {
+      seen.push({ method: request.method, headers: request.headers, body });
+      answer(request, response);
+    });
+  });
+  server.on('connection', () => (connections += 1));
+  const port = await listening(server);
+  return { url: `http://127.0.0.1:${String(port)}/oauth/token`, seen, connections: () => connections };
+}
+
+/** A server that does this with each connection once something has come in. */
+async function treating(treat: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createTcp((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('data', () => {
+      treat(socket);
+    });
+  });
+  const port = await listening(server);
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  return `http://127.0.0.1:${String(port)}/oauth/token`;
+}
+
+describe('what is sent to the token endpoint', () => {
+  it('is Codex’s JSON', async () => {
+    const { url, seen } = await serving((_request, response) => response.end('{}'));
+    await endpoint(url).send(TOKEN);
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'user-agent': 'codex-authd/test' },
+    });
+    expect(JSON.parse(seen[0]?.body ?? '')).toEqual({
+      client_id: 'client-1',
+      grant_type: 'refresh_token',
+      refresh_token: 'refresh&token=1',
+    });
+  });
+
+  it('or the form of RFC 6749, with a scope if one is set', async () => {
+    const { url, seen } = await serving((_request, response) => response.end('{}'));
+    await endpoint(url, { bodyFormat: 'form', scope: 'openid offline_access' }).send(TOKEN);
+    expect(seen[0]?.headers['content-type']).toBe('application/x-www-form-urlencoded');
+    expect(Object.fromEntries(new URLSearchParams(seen[0]?.body))).toEqual({
+      client_id: 'client-1',
+      grant_type: 'refresh_token',
+      refresh_token: 'refresh&token=1',
+      scope: 'openid offline_access',
+    });
+  });
+
+  it('goes over a connection of its own each time: a kept one may be dead', async () => {
+    const { url, connections } = await serving((_request, response) => response.end('{}'));
+    const kept = endpoint(url);
+    await kept.send(TOKEN);
+    await kept.send(TOKEN);
+    expect(connections()).toBe(2);
+  });
+});
+
+describe('what comes back from the token endpoint', () => {
+  it('is told as it is: status, body, Retry-After and Date', async () => {
+    const { url } = await serving((_request, response) => {
+      response.writeHead(429, { 'retry-after': '7', date: 'Sun, 22 Nov 2026 12:00:00 GMT' }).end('slow down');
+    });
+    expect(await endpoint(url).send(TOKEN)).toEqual({
+      kind: 'answered',
+      status: 429,
+      body: 'slow down',
+      retryAfter: '7',
+      date: 'Sun, 22 Nov 2026 12:00:00 GMT',
+    });
+  });
+
+  it.each([301, 302, 307, 308])('follows no redirect: %i', async (status) => {
+    const { url, seen } = await serving((_request, response) => {
+      response.writeHead(status, { location: '/elsewhere' }).end();
+    });
+    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'answered', status });
+    expect(seen).toHaveLength(1);
+  });
+
+  it('is lost when the answer is over 1 MiB', async () => {
+    const { url, seen } = await serving((_request, response) => response.end('x'.repeat(2 * 1024 * 1024)));
+    expect(await endpoint(url).send(TOKEN)).toEqual({ kind: 'lost', message: 'the answer is over 1 MiB' });
+    expect(seen).toHaveLength(1);
+  });
+
+  it('is lost when the connection is reset before the answer', async () => {
+    let requests = 0;
+    const url = await treating((socket) => {
+      requests += 1;
+      socket.resetAndDestroy();
+    });
+    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'lost' });
+    expect(requests).toBe(1);
+  });
+
+  it('is lost when the connection is closed in the middle of the answer', async () => {
+    const url = await treating((socket) => {
+      socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"access_token":"');
+    });
+    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'lost' });
+  });
+
+  it('is lost when there is no answer in time', async () => {
+    const url = await treating(() => undefined);
+    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN)).toEqual({
+      kind: 'lost',
+      message: 'no answer in time',
+    });
+  });
+
+  it('is lost when the answer begins in time and does not end', async () => {
+    const url = await treating((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'));
+    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN)).toEqual({
+      kind: 'lost',
+      message: 'no answer in time',
+    });
+  });
+
+  it('is lost when it is no HTTP', async () => {
+    const url = await treating((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'lost' });
+  });
+
+  it('was certainly never sent when nobody listens', async () => {
+    const server = createTcp();
+    const port = await listening(server);
+    await new Promise((resolve) => server.close(resolve));
+    const answer = await endpoint(`http://127.0.0.1:${String(port)}/`).send(TOKEN);
+    expect(answer).toMatchObject({ kind: 'never_sent', code: 'ECONNREFUSED' });
+  });
+});
+
+describe('a token endpoint behind TLS', () => {
+  async function servingTls(): Promise<{ url: string; requests: () => number }> {
+    let requests = 0;
+    const keys = { key: readFileSync(join(TLS, 'server.key')), cert: readFileSync(join(TLS, 'server.pem')) };
+    const server = createHttps(keys, (request, response) => {
+      requests += 1;
+      request.resume();
+      response.end('{}');
+    });
+    server.on('tlsClientError', () => undefined);
+    return {
+      url: `https://127.0.0.1:${String(await listening(server))}/oauth/token`,
+      requests: () => requests,
+    };
+  }
+
+  it('gets nothing as long as its certificate is not trusted', async () => {
+    const { url, requests } = await servingTls();
+    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'never_sent' });
+    expect(requests()).toBe(0);
+  });
+
+  it.each(['CODEX_CA_CERTIFICATE', 'SSL_CERT_FILE'])(
+    'is trusted when %s names its root',
+    async (variable) => {
+      const { url } = await servingTls();
+      const env = { [variable]: join(TLS, 'ca.pem') };
+      expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({ kind: 'answered', status: 200 });
+    },
+  );
+
+  it('gets nothing when the file of roots cannot be used', async () => {
+    const { url, requests } = await servingTls();
+    for (const file of ['/nonexistent.pem', join(TLS, 'server.key', '..', '..', 'scratch-dir.ts')]) {
+      const answer = await endpoint(url, { env: { SSL_CERT_FILE: file } }).send(TOKEN);
+      expect(answer).toMatchObject({
+        kind: 'never_sent',
+        message: expect.stringContaining('SSL_CERT_FILE') as string,
+      });
+    }
+    expect(requests()).toBe(0);
+  });
+
+  it('is reached through the proxy that the environment names, and not for what NO_PROXY names', async () => {
+    const { url } = await servingTls();
+    const proxy = await startProxy((port) => connect(port, '127.0.0.1'));
+    const env = { HTTPS_PROXY: proxy.url, CODEX_CA_CERTIFICATE: join(TLS, 'ca.pem') };
+    expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({ kind: 'answered', status: 200 });
+    expect(proxy.tunnels()).toBe(1);
+    const past = { ...env, NO_PROXY: '127.0.0.1' };
+    expect(await endpoint(url, { env: past }).send(TOKEN)).toMatchObject({ kind: 'answered', status: 200 });
+    expect(proxy.tunnels()).toBe(1);
+  });
+
+  it('was certainly never sent anything when the proxy refuses', async () => {
+    const { url, requests } = await servingTls();
+    const proxy = await startProxy(() => null);
+    const env = { https_proxy: proxy.url, CODEX_CA_CERTIFICATE: join(TLS, 'ca.pem') };
+    expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({ kind: 'never_sent' });
+    expect(proxy.tunnels()).toBe(1);
+    expect(requests()).toBe(0);
+  });
+
+  it('gives an answer that is lost when it is over 1 MiB, also through a proxy', async () => {
+    const keys = { key: readFileSync(join(TLS, 'server.key')), cert: readFileSync(join(TLS, 'server.pem')) };
+    const server = createHttps(keys, (_request, response) => response.end('x'.repeat(2 * 1024 * 1024)));
+    const url = `https://127.0.0.1:${String(await listening(server))}/`;
+    const proxy = await startProxy((port) => connect(port, '127.0.0.1'));
+    const env = { HTTPS_PROXY: proxy.url, CODEX_CA_CERTIFICATE: join(TLS, 'ca.pem') };
+    expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({
+      kind: 'lost',
+      message: 'the answer is over 1 MiB',
+    });
+  });
+
+  async function startProxy(
+    dial: (port: number) => Socket | null,
+  ): Promise<{ url: string; tunnels: () => number }> {
+    let tunnels = 0;
+    const server = createHttp();
+    server.on('connect', (request: IncomingMessage, client: Socket) => {
+      tunnels += 1;
+      client.on('error', () => undefined);
+      const target = dial(Number(request.url?.split(':').at(-1)));
+      if (target === null) {
+        client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+        return;
+      }
+      target.on('error', () => undefined);
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      target.pipe(client).pipe(target);
+      onTestFinished(() => {
+        target.destroy();
+        client.destroy();
+      });
+    });
+    return { url: `http://127.0.0.1:${String(await listening(server))}`, tunnels: () => tunnels };
+  }
+});
