@@ -118,9 +118,9 @@ function inferMode(file: Fields): string | null {
 function readRotating(file: Fields, baseUrls: BaseUrls): Login {
   const tokens = file['tokens'];
   if (!isPresent(tokens)) return none('no_login', 'auth.json holds no tokens');
-  if (!isObject(tokens)) return none('wrong_shape', 'auth.json: `tokens` is not an object');
+  if (!isObject(tokens)) return none('wrong_shape', 'auth.json has `tokens` that are no object');
   const { access_token: access, refresh_token: refresh, id_token: id } = tokens;
-  if (!isText(access)) return none('wrong_shape', 'auth.json: `tokens.access_token` is missing');
+  if (!isText(access)) return none('wrong_shape', 'auth.json has no `tokens.access_token`');
   if (!isText(refresh)) return none('no_refresh_token', 'auth.json has an access token but no refresh token');
 
   const accessClaims = readClaims(access);
@@ -145,7 +145,7 @@ function readRotating(file: Fields, baseUrls: BaseUrls): Login {
 
 function readStatic(kind: StaticLogin['kind'], value: unknown, field: string, baseUrls: BaseUrls): Login {
   if (!isPresent(value)) return none('no_login', `auth.json holds no ${field}`);
-  if (!isText(value)) return none('wrong_shape', `auth.json: \`${field}\` is not a string`);
+  if (!isText(value)) return none('wrong_shape', `auth.json has a \`${field}\` that is no string`);
   return {
     kind,
     credential: {

@@ -73,13 +73,37 @@ export class TokenEndpoint {
       return {
         kind: 'answered',
         status: response.statusCode,
-        body: await response.body.text(),
+        body: await readBody(response.body),
         retryAfter: single(response.headers['retry-after']),
         date: single(response.headers['date']),
       };
     } finally {
       await agent.destroy();
     }
+  }
+}
+
+/**
+ * The body as text. A connection that breaks after the last byte that matters costs nothing: a JSON object says itself
+ * where it ends, so one that can be read has arrived whole, and with it perhaps the only copy of the new tokens.
+ */
+async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of body) chunks.push(chunk);
+  } catch (error) {
+    const text = Buffer.concat(chunks).toString('utf8');
+    if (isWholeObject(text)) return text;
+    throw error;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function isWholeObject(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === 'object';
+  } catch {
+    return false;
   }
 }
 

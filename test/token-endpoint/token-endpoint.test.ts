@@ -159,6 +159,15 @@ describe('what comes back from the token endpoint', () => {
     expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'lost' });
   });
 
+  it('is not lost when the connection breaks after the whole of it has come, but before the end is marked', async () => {
+    const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
+    const url = await treating((socket) => socket.end(`${head}16\r\n{"access_token":"abc"}\r\n`));
+    expect(await endpoint(url).send(TOKEN)).toMatchObject({
+      kind: 'answered',
+      body: '{"access_token":"abc"}',
+    });
+  });
+
   it('is lost when there is no answer in time', async () => {
     const url = await treating(() => undefined);
     expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN)).toEqual({
