@@ -5,7 +5,7 @@ const Interval = v.pipe(v.number(), v.finite(), v.minValue(0.1));
 const Fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const Text = v.pipe(v.string(), v.nonEmpty());
 
-/** The settings that an account may have of its own, and that stand at the top of the file for all accounts. */
+/** The settings of an account. */
 const accountSettings = {
   token_endpoint: v.optional(Text),
   client_id: v.optional(Text),
@@ -26,8 +26,6 @@ const accountSettings = {
   demand_interval_seconds: v.optional(Seconds),
 };
 
-const AccountSettingsSchema = v.strictObject(accountSettings);
-
 /** The configuration file. */
 export const ConfigSchema = v.strictObject({
   ...accountSettings,
@@ -36,5 +34,4 @@ export const ConfigSchema = v.strictObject({
   log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])),
 });
 
-export type AccountSettings = v.InferOutput<typeof AccountSettingsSchema>;
 export type Config = v.InferOutput<typeof ConfigSchema>;

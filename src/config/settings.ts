@@ -7,7 +7,7 @@ import { DEFAULT_ACCOUNT } from '../protocol.js';
 import type { BodyFormat } from '../token-endpoint/request-body.js';
 import type { SettingFlags } from './flags.js';
 import { readConfig } from './read-config.js';
-import type { AccountSettings, Config } from './schema.js';
+import type { Config } from './schema.js';
 
 /** Everything that can be set, worked out: flags, then environment, then the configuration file, then defaults. */
 export interface Settings {
@@ -79,7 +79,7 @@ function chooseSocket(flags: SettingFlags, env: Environment, config: Config): st
   return socketPath(env);
 }
 
-function readPolicy(settings: AccountSettings): RefreshPolicy {
+function readPolicy(settings: Config): RefreshPolicy {
   const ms = (seconds: number | undefined, fallbackMs: number): number =>
     seconds === undefined ? fallbackMs : seconds * 1000;
   const base = DEFAULT_POLICY;

@@ -99,7 +99,7 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
       detail: `the server no longer accepts the refresh token (${name})`,
     };
   }
-  const said = code === null ? `${String(status)}` : `${String(status)} ${code}`;
+  const said = code === null ? String(status) : `${String(status)} ${code}`;
   const afterMs = readRetryAfter(answer.retryAfter, nowMs);
   if (status === 429) return retry('rate_limited', `the token endpoint asks for patience (${said})`, afterMs);
   if (status >= 500)

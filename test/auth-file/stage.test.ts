@@ -154,17 +154,17 @@ function recording(steps: string[]): FileSystem {
     };
   return {
     ...systemFileSystem,
-    open: note('open', async (...args) => {
-      const file = await systemFileSystem.open(...args);
+    open: note('open', async (path: string, flags: number, mode?: number) => {
+      const file = await systemFileSystem.open(path, flags, mode);
       return {
         ...file,
-        write: note('write', file.write),
-        truncate: note('truncate', file.truncate),
-        sync: note('sync', file.sync),
-        close: note('close', file.close),
+        write: note('write', (bytes, at) => file.write(bytes, at)),
+        truncate: note('truncate', (length) => file.truncate(length)),
+        sync: note('sync', () => file.sync()),
+        close: note('close', () => file.close()),
       };
     }),
-    rename: note('rename', systemFileSystem.rename),
+    rename: note('rename', (from, to) => systemFileSystem.rename(from, to)),
   };
 }
 

@@ -3,7 +3,7 @@ import { CODEX_BASE_URLS } from '../../src/core/login.js';
 import type { Answer } from '../../src/core/outcome.js';
 import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';
-import { AuthdError } from '../../src/errors.js';
+import type { AuthdError } from '../../src/errors.js';
 import { Keeper } from '../../src/keeper/keeper.js';
 import type { AuthFilePort, StagePort, TokenEndpointPort } from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';

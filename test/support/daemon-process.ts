@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
@@ -81,7 +81,7 @@ export class DaemonProcess {
       method,
       headers: { host: 'localhost', ...headers },
     });
-    const answered = once(asking, 'response') as Promise<[import('node:http').IncomingMessage]>;
+    const answered = once(asking, 'response') as Promise<[IncomingMessage]>;
     asking.end();
     const [response] = await answered;
     const body = await text(response);

@@ -1,0 +1,119 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readSettings, type AccountConfig, type Settings } from '../../src/config/settings.js';
+import { DEFAULT_POLICY } from '../../src/core/plan.js';
+import { scratchDir } from '../support/scratch-dir.js';
+
+const ENV = { HOME: '/home/ada', XDG_RUNTIME_DIR: '/run/user/7' };
+
+async function settingsOf(toml: string, env: Record<string, string> = {}, flags = {}): Promise<Settings> {
+  const config = join(await scratchDir(), 'config.toml');
+  await writeFile(config, toml);
+  return readSettings({ config, ...flags }, { ...ENV, ...env });
+}
+
+async function accountOf(toml: string, env: Record<string, string> = {}, flags = {}): Promise<AccountConfig> {
+  const [account] = (await settingsOf(toml, env, flags)).accounts;
+  if (account === undefined) throw new Error('no account');
+  return account;
+}
+
+describe('the settings', () => {
+  it('are Codex’s where nothing is said', async () => {
+    const settings = await readSettings({}, ENV);
+    expect(settings).toMatchObject({
+      socketPath: '/run/user/7/codex-authd/authd.sock',
+      stateDirectory: '/home/ada/.local/state/codex-authd',
+      logLevel: 'info',
+    });
+    expect(settings.accounts).toEqual([
+      {
+        name: 'default',
+        codexHome: '/home/ada/.codex',
+        tokenEndpoint: 'https://auth.openai.com/oauth/token',
+        clientId: 'app_EMoamEEZ73f0CkXaXp7hrann',
+        bodyFormat: 'json',
+        scope: null,
+        baseUrls: { chatgpt: 'https://chatgpt.com/backend-api/codex', platform: 'https://api.openai.com/v1' },
+        policy: DEFAULT_POLICY,
+      },
+    ]);
+  });
+
+  it('take a flag before the environment, and that before the file', async () => {
+    const toml = 'socket = "/file.sock"\ncodex_home = "/file"\nlog_level = "warn"\n';
+    const env = { CODEX_AUTHD_SOCKET: '/env.sock', CODEX_HOME: '/env' };
+    const flags = { socket: '/flag.sock', codexHome: '/flag', logLevel: 'debug' };
+    expect(await settingsOf(toml)).toMatchObject({ socketPath: '/file.sock', logLevel: 'warn' });
+    expect(await settingsOf(toml, env)).toMatchObject({ socketPath: '/env.sock' });
+    expect(await settingsOf(toml, env, flags)).toMatchObject({ socketPath: '/flag.sock', logLevel: 'debug' });
+    expect((await accountOf(toml)).codexHome).toBe('/file');
+    expect((await accountOf(toml, env)).codexHome).toBe('/env');
+    expect((await accountOf(toml, env, flags)).codexHome).toBe('/flag');
+  });
+
+  it('give Codex’s own variables the meaning that they have for Codex', async () => {
+    const toml = 'token_endpoint = "https://file.example.com/token"\nclient_id = "file"\n';
+    const env = {
+      CODEX_REFRESH_TOKEN_URL_OVERRIDE: 'https://env.example.com/whole/url',
+      CODEX_APP_SERVER_LOGIN_CLIENT_ID: 'env',
+    };
+    expect(await accountOf(toml)).toMatchObject({
+      tokenEndpoint: 'https://file.example.com/token',
+      clientId: 'file',
+    });
+    expect(await accountOf(toml, env)).toMatchObject({
+      tokenEndpoint: 'https://env.example.com/whole/url',
+      clientId: 'env',
+    });
+  });
+
+  it('take an empty variable for none', async () => {
+    const toml = 'socket = "/file.sock"\n';
+    expect(await settingsOf(toml, { CODEX_AUTHD_SOCKET: '' })).toMatchObject({ socketPath: '/file.sock' });
+    expect((await accountOf('', { CODEX_HOME: '' })).codexHome).toBe('/home/ada/.codex');
+  });
+
+  it('let everything of the refresh policy be set, in seconds and fractions', async () => {
+    const { policy } = await accountOf(`
+      lead_fraction = 0.5
+      lead_min_seconds = 1
+      lead_max_seconds = 2
+      jitter_fraction = 0
+      min_age_seconds = 3
+      unreadable_expiry_after_seconds = 4
+      last_safe_moment_seconds = 5
+      backoff_min_seconds = 6
+      backoff_max_seconds = 7
+      offline_retry_seconds = 8
+      demand_interval_seconds = 9.5
+    `);
+    expect(policy).toEqual({
+      leadFraction: 0.5,
+      leadMinMs: 1000,
+      leadMaxMs: 2000,
+      jitterFraction: 0,
+      minAgeMs: 3000,
+      unreadableExpiryAfterMs: 4000,
+      lastSafeMomentMs: 5000,
+      backoffMinMs: 6000,
+      backoffMaxMs: 7000,
+      offlineRetryMs: 8000,
+      demandIntervalMs: 9500,
+    });
+  });
+
+  it.each([
+    'http://127.0.0.1:9/token',
+    'http://localhost/token',
+    'http://[::1]/token',
+    'https://example.com/t',
+  ])('take a token endpoint that keeps a secret: %s', async (url) => {
+    expect((await accountOf(`token_endpoint = "${url}"`)).tokenEndpoint).toBe(url);
+  });
+
+  it('leave no room for a backoff that would ask in a loop', async () => {
+    await expect(settingsOf('backoff_min_seconds = 0')).rejects.toMatchObject({ code: 'bad_configuration' });
+  });
+});
