@@ -17,7 +17,7 @@ export type ErrorCode =
   | 'bad_configuration'
   /** Another daemon keeps this account, or listens on this socket. */
   | 'already_running'
-  /** The socket cannot be made safely. */
+  /** The socket cannot be made safely, or may not be used. */
   | 'bad_socket'
   /** The file system refused what had to be done. */
   | 'storage';

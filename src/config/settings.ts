@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { CODEX_BASE_URLS, type BaseUrls } from '../core/login.js';
 import { DEFAULT_POLICY, type RefreshPolicy } from '../core/plan.js';
 import { AuthdError } from '../errors.js';
@@ -38,13 +38,24 @@ const CODEX_CLIENT_ID = 'app_EMoamEEZ73f0CkXaXp7hrann';
 
 /** @throws AuthdError `bad_configuration` */
 export async function readSettings(flags: SettingFlags, env: Environment): Promise<Settings> {
-  const named = flags.config;
-  const config = await readConfig(named ?? configPath(env), named === undefined ? 'optional' : 'required');
+  const path = resolve(flags.config ?? configPath(env));
+  const file = await readConfig(path, flags.config === undefined ? 'optional' : 'required');
+  const config = resolvePaths(file, dirname(path));
   return {
     socketPath: chooseSocket(flags, env, config),
     stateDirectory: stateDirectory(env),
     logLevel: readLogLevel(flags.logLevel ?? config.log_level),
     accounts: [readAccount(flags, env, config)],
+  };
+}
+
+/** A relative path in the file counts from the file's directory, wherever the daemon was started. */
+function resolvePaths(config: Config, directory: string): Config {
+  const { socket, codex_home: home } = config;
+  return {
+    ...config,
+    ...(socket === undefined ? {} : { socket: resolve(directory, socket) }),
+    ...(home === undefined ? {} : { codex_home: resolve(directory, home) }),
   };
 }
 
@@ -67,15 +78,13 @@ function readAccount(flags: SettingFlags, env: Environment, config: Config): Acc
 
 function chooseHome(flags: SettingFlags, env: Environment, config: Config): string {
   if (flags.codexHome !== undefined) return resolve(flags.codexHome);
-  if (set(env['CODEX_HOME']) === undefined && config.codex_home !== undefined)
-    return resolve(config.codex_home);
+  if (set(env['CODEX_HOME']) === undefined && config.codex_home !== undefined) return config.codex_home;
   return codexHome(env);
 }
 
 function chooseSocket(flags: SettingFlags, env: Environment, config: Config): string {
   if (flags.socket !== undefined) return resolve(flags.socket);
-  if (set(env['CODEX_AUTHD_SOCKET']) === undefined && config.socket !== undefined)
-    return resolve(config.socket);
+  if (set(env['CODEX_AUTHD_SOCKET']) === undefined && config.socket !== undefined) return config.socket;
   return socketPath(env);
 }
 

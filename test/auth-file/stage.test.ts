@@ -158,13 +158,13 @@ function recording(steps: string[]): FileSystem {
       const file = await systemFileSystem.open(path, flags, mode);
       return {
         ...file,
-        write: note('write', (bytes, at) => file.write(bytes, at)),
-        truncate: note('truncate', (length) => file.truncate(length)),
+        write: note('write', (bytes: Uint8Array, at: number) => file.write(bytes, at)),
+        truncate: note('truncate', (length: number) => file.truncate(length)),
         sync: note('sync', () => file.sync()),
         close: note('close', () => file.close()),
       };
     }),
-    rename: note('rename', (from, to) => systemFileSystem.rename(from, to)),
+    rename: note('rename', (from: string, to: string) => systemFileSystem.rename(from, to)),
   };
 }
 

@@ -75,6 +75,15 @@ describe('the settings', () => {
     expect((await accountOf('', { CODEX_HOME: '' })).codexHome).toBe('/home/ada/.codex');
   });
 
+  it('count a relative path in the file from the file’s directory', async () => {
+    const directory = await scratchDir();
+    const config = join(directory, 'config.toml');
+    await writeFile(config, 'socket = "run/authd.sock"\ncodex_home = "../codex"\n');
+    const settings = await readSettings({ config }, ENV);
+    expect(settings.socketPath).toBe(join(directory, 'run', 'authd.sock'));
+    expect(settings.accounts[0]?.codexHome).toBe(join(directory, '..', 'codex'));
+  });
+
   it('let everything of the refresh policy be set, in seconds and fractions', async () => {
     const { policy } = await accountOf(`
       lead_fraction = 0.5

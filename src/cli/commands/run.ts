@@ -1,0 +1,6 @@
+import type { Command } from '../command.js';
+
+export const run: Command = async ({ settings, env }) => {
+  const { runDaemon } = await import('../../daemon.js');
+  return runDaemon({ flags: settings, env });
+};

@@ -1,0 +1,64 @@
+import { findSocket } from '../../client/find-socket.js';
+import { readStatus } from '../../client/status.js';
+import { AuthdError } from '../../errors.js';
+import { DEFAULT_ACCOUNT, type AccountStatus, type StatusBody } from '../../protocol.js';
+import { readVersion } from '../../version.js';
+import type { Command, Invocation } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { showRunning, showStopped } from '../show-status.js';
+
+export const run: Command = async (invocation) => {
+  const { settings, account, env, json, output } = invocation;
+  const socket = await findSocket({ ...settings, env });
+  const status = await statusOrFailure(socket);
+  if (status instanceof AuthdError) return reportStopped(invocation, socket, status);
+
+  const accounts = choose(status.accounts, account);
+  if (json) await output.json({ ...status, daemon: 'running', accounts });
+  else await output.data(showRunning({ ...status, accounts }, readVersion(), output.paint, Date.now()));
+  for (const { account: name, hint } of accounts) {
+    if (hint !== null) output.hint(accounts.length > 1 ? `${name}: ${hint}` : hint);
+  }
+  if (status.version !== readVersion()) output.hint('the daemon is of another version: restart it');
+  return exitCodeOfAll(accounts);
+};
+
+async function statusOrFailure(socket: string): Promise<StatusBody | AuthdError> {
+  try {
+    return await readStatus(socket);
+  } catch (error) {
+    if (error instanceof AuthdError && error.code === 'daemon_not_running') return error;
+    throw error;
+  }
+}
+
+async function reportStopped(
+  { settings, account, env, json, output }: Invocation,
+  socket: string,
+  failure: AuthdError,
+): Promise<number> {
+  const { inspectAccount } = await import('../../inspect.js');
+  const found = await inspectAccount({ flags: settings, env, account: account ?? DEFAULT_ACCOUNT });
+  if (json) await output.json({ schema: 1, daemon: 'not running', socket, accounts: [found] });
+  else
+    await output.data(showStopped(found, failure.message, socket, readVersion(), output.paint, Date.now()));
+  for (const hint of [found.hint, failure.hint]) if (typeof hint === 'string') output.hint(hint);
+  return EXIT.notRunning;
+}
+
+function choose(accounts: readonly AccountStatus[], name: string | undefined): readonly AccountStatus[] {
+  if (name === undefined) return accounts;
+  const chosen = accounts.filter((each) => each.account === name);
+  if (chosen.length > 0) return chosen;
+  throw new AuthdError('unknown_account', `the daemon keeps no account ${JSON.stringify(name)}`, {
+    hint: `it keeps: ${accounts.map((each) => JSON.stringify(each.account)).join(', ')}`,
+  });
+}
+
+/** A login that is needed counts more than what is still served, because only a person can put it right. */
+function exitCodeOfAll(accounts: readonly AccountStatus[]): number {
+  if (accounts.some(({ state }) => state === 'login_required' || state === 'logged_out')) {
+    return EXIT.loginRequired;
+  }
+  return accounts.every(({ serving }) => serving) ? EXIT.ok : EXIT.failure;
+}

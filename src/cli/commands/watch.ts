@@ -1,0 +1,42 @@
+import { readEvents, type AuthdEvent } from '../../client/events.js';
+import { findSocket } from '../../client/find-socket.js';
+import type { Command } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { plain, type Output } from '../output.js';
+import { describeExpiry, withoutToken } from '../show-credential.js';
+import { formatTimeOfDay } from '../when.js';
+
+export const run: Command = async ({ settings, account, env, json, output }) => {
+  const socket = await findSocket({ ...settings, env });
+  const stop = new AbortController();
+  const end = (): void => {
+    stop.abort();
+  };
+  process.once('SIGINT', end).once('SIGTERM', end);
+  try {
+    for await (const event of readEvents({ socket, account, signal: stop.signal })) {
+      await (json ? output.json(eventRecord(event, Date.now())) : show(event, Date.now(), output));
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  } finally {
+    process.off('SIGINT', end).off('SIGTERM', end);
+  }
+  return EXIT.ok;
+};
+
+function show(event: AuthdEvent, nowMs: number, output: Output): Promise<void> {
+  const time = formatTimeOfDay(nowMs);
+  if (event.event === 'credential') {
+    const { generation, expires_at: expiresAt } = event.data;
+    const expiry = describeExpiry(expiresAt, nowMs);
+    return output.data(`${time} credential generation ${String(generation)} ${expiry}\n`);
+  }
+  const { state, detail } = event.data;
+  return output.data(`${time} state ${plain(state)}: ${plain(detail)}\n`);
+}
+
+function eventRecord(event: AuthdEvent, nowMs: number): object {
+  const data = event.event === 'credential' ? withoutToken(event.data) : event.data;
+  return { at: new Date(nowMs).toISOString(), event: event.event, ...data };
+}

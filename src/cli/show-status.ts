@@ -1,0 +1,96 @@
+import type { AccountStatus, StatusBody } from '../protocol.js';
+import { plain, type Colour, type Paint } from './output.js';
+import { formatRelative, formatWhen } from './when.js';
+
+type Row = readonly [label: string, value: string];
+
+/** The status of a running daemon: for each account the verdict and its lines, then the daemon's own. */
+export function showRunning(status: StatusBody, cliVersion: string, paint: Paint, nowMs: number): string {
+  const several = status.accounts.length > 1;
+  const blocks = status.accounts.map((account) => {
+    const name = several ? `${plain(account.account)}: ` : '';
+    return block(`${name}${verdict(account, paint)}`, accountRows(account, nowMs));
+  });
+  const since = formatRelative(status.started_at, nowMs);
+  const daemon = `${plain(status.version)} (pid ${String(status.pid)}, node ${plain(status.node)}), started ${since}`;
+  const rows: Row[] = [
+    ['socket', plain(status.socket)],
+    ['daemon', daemon],
+    ['command line', `${cliVersion} (node ${process.version})`],
+  ];
+  if (several || blocks.length === 0) return [...blocks, block('daemon', rows)].join('\n');
+  return `${blocks.join('')}${lines(rows)}`;
+}
+
+/** The status without a daemon: what can be told from the file. */
+export function showStopped(
+  account: AccountStatus,
+  message: string,
+  socket: string,
+  cliVersion: string,
+  paint: Paint,
+  nowMs: number,
+): string {
+  const rows: Row[] = [
+    ['auth.json', verdict(account, paint)],
+    ...accountRows(account, nowMs),
+    ['socket', plain(socket)],
+    ['command line', `${cliVersion} (node ${process.version})`],
+  ];
+  return block(`${paint('red', 'not running')}: ${plain(message)}`, rows);
+}
+
+function verdict({ state, detail, serving }: AccountStatus, paint: Paint): string {
+  return `${paint(colourOf(state, serving), plain(state))}: ${plain(detail)}`;
+}
+
+function colourOf(state: string, serving: boolean): Colour {
+  if (state === 'fresh') return 'green';
+  return serving ? 'yellow' : 'red';
+}
+
+function accountRows(account: AccountStatus, nowMs: number): Row[] {
+  const when = (instant: string): string => formatWhen(instant, nowMs);
+  const rows: Row[] = [];
+  const add = (label: string, value: string | null): void => {
+    if (value !== null) rows.push([label, value]);
+  };
+  add('account', accountName(account));
+  add('plan', account.plan === null ? null : plain(account.plan));
+  if (account.login !== null) {
+    const unlimited = account.reason === 'does_not_expire' ? 'never' : 'not known';
+    add('expires', account.expires_at === null ? unlimited : when(account.expires_at));
+  }
+  if (account.serving && account.state !== 'fresh' && account.serves_until !== null) {
+    add('served until', when(account.serves_until));
+  }
+  if (account.login === 'chatgpt') {
+    add('next rotation', account.next_rotation_at === null ? 'none planned' : when(account.next_rotation_at));
+    add('last rotation', account.last_rotation_at === null ? 'none yet' : when(account.last_rotation_at));
+  }
+  add('written by', writer(account, nowMs));
+  add('auth file', plain(account.auth_file));
+  return rows;
+}
+
+function accountName({ login, email, account_id: id }: AccountStatus): string | null {
+  if (login === null) return null;
+  if (login === 'api_key') return 'an API key';
+  if (login === 'personal_access_token') return 'a personal access token';
+  if (email !== null) return id === null ? plain(email) : `${plain(email)} (${plain(id)})`;
+  return id === null ? 'not named in the login' : plain(id);
+}
+
+function writer({ written_by: by, written_at: at }: AccountStatus, nowMs: number): string | null {
+  if (by === null) return null;
+  return at === null ? plain(by) : `${plain(by)}, ${formatRelative(at, nowMs)}`;
+}
+
+function block(title: string, rows: readonly Row[]): string {
+  return `${title}\n${lines(rows)}`;
+}
+
+function lines(rows: readonly Row[]): string {
+  // Wide enough for every label there is, so that the blocks of several accounts line up.
+  return rows.map(([label, value]) => `  ${label.padEnd(13)}  ${value}\n`).join('');
+}

@@ -1,0 +1,181 @@
+import type { CommandSpec, OptionSpec } from './command.js';
+import { EXIT, EXIT_MEANINGS } from './exit-codes.js';
+
+/** Options that every command takes; they may stand before it, too. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { name: 'codex-home', value: 'DIR', description: 'the directory of auth.json; $CODEX_HOME or ~/.codex' },
+  { name: 'socket', value: 'PATH', description: "the daemon's socket; $CODEX_AUTHD_SOCKET" },
+  { name: 'config', value: 'FILE', description: 'the configuration file; it must exist' },
+  { name: 'account', value: 'NAME', description: 'the account that is meant; `default`' },
+  { name: 'help', short: 'h', description: 'show help, of the command if there is one' },
+  { name: 'version', short: 'V', description: 'show the version' },
+];
+
+const JSON_OPTION: OptionSpec = { name: 'json', description: 'write JSON to stdout' };
+const MIN_VALID: OptionSpec = {
+  name: 'min-valid',
+  value: 'SECONDS',
+  description: 'rotate first if the token would not stay valid for as long; 60, at most 30 days',
+};
+const WAIT: OptionSpec = {
+  name: 'wait',
+  value: 'SECONDS',
+  description: 'how long to wait for a new token; 25, at most 600',
+};
+
+const EVERY_EXIT = exits(
+  EXIT.ok,
+  EXIT.failure,
+  EXIT.usage,
+  EXIT.notRunning,
+  EXIT.loginRequired,
+  EXIT.timeout,
+);
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'run',
+    summary: 'keep auth.json fresh and serve the credential, in the foreground',
+    details:
+      'Writes a log, one JSON object a line, to stderr and nothing to stdout. SIGTERM and SIGINT finish a rotation in flight, then stop; a second one stops at once. SIGHUP reads the configuration again.',
+    arguments: [],
+    runsCommand: false,
+    options: [{ name: 'log-level', value: 'LEVEL', description: 'debug, info, warn or error' }],
+    examples: [
+      { command: 'codex-authd run', does: 'keeps the login of ~/.codex' },
+      { command: 'codex-authd run --codex-home /srv/codex', does: 'keeps another one' },
+    ],
+    exits: [
+      { code: EXIT.ok, meaning: 'stopped by a signal' },
+      { code: EXIT.failure, meaning: 'it could not start, for example because another daemon runs' },
+      ...exits(EXIT.usage),
+    ],
+    load: () => import('./commands/run.js'),
+  },
+  {
+    name: 'token',
+    summary: 'print the access token',
+    details: 'Prints the token and a newline, or nothing.',
+    arguments: [],
+    runsCommand: false,
+    options: [MIN_VALID, WAIT, JSON_OPTION],
+    examples: [
+      {
+        command: `printf 'Authorization: Bearer %s' "$(codex-authd token)" | curl -H @- URL`,
+        does: 'sends a request; the token shows up in no list of processes',
+      },
+      { command: 'codex-authd token --min-valid 3600', does: 'wants one that is valid for an hour' },
+    ],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/token.js'),
+  },
+  {
+    name: 'credential',
+    summary: 'print the credential as JSON: token, expiry, account, base URL',
+    arguments: [],
+    runsCommand: false,
+    options: [MIN_VALID, WAIT, { name: 'json', description: 'as without it: the output is always JSON' }],
+    examples: [{ command: 'codex-authd credential', does: 'one line, or indented on a terminal' }],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/credential.js'),
+  },
+  {
+    name: 'status',
+    summary: 'say how each account is, until when, and what to do next',
+    details:
+      'Shows every account, or the one that --account names. Without a daemon it says so and reads auth.json itself.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [
+      { command: 'codex-authd status', does: 'the verdict comes first' },
+      { command: 'codex-authd status --json', does: 'for scripts; it holds no token' },
+    ],
+    exits: [
+      { code: EXIT.ok, meaning: 'every account that is shown is served' },
+      { code: EXIT.failure, meaning: 'an account is not served, or something failed' },
+      ...exits(EXIT.usage, EXIT.notRunning),
+      {
+        code: EXIT.loginRequired,
+        meaning: 'an account needs a person to log in, even if it is served still',
+      },
+      ...exits(EXIT.timeout),
+    ],
+    load: () => import('./commands/status.js'),
+  },
+  {
+    name: 'refresh',
+    summary: 'rotate now, and say what is new',
+    arguments: [],
+    runsCommand: false,
+    options: [WAIT, JSON_OPTION],
+    examples: [{ command: 'codex-authd refresh', does: 'at most once in 5 seconds' }],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/refresh.js'),
+  },
+  {
+    name: 'watch',
+    summary: 'print a line for each new credential and each change of state',
+    details: 'Begins with the present ones. No line holds a token.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [{ command: 'codex-authd watch --json', does: 'one JSON object a line' }],
+    exits: [
+      { code: EXIT.ok, meaning: 'ended by SIGINT or SIGTERM, its only orderly end' },
+      ...exits(EXIT.failure, EXIT.usage),
+      { code: EXIT.notRunning, meaning: 'the daemon is not running, or went away' },
+      ...exits(EXIT.timeout),
+    ],
+    load: () => import('./commands/watch.js'),
+  },
+  {
+    name: 'exec',
+    summary: 'run a command with the credential in its environment',
+    details:
+      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on.',
+    arguments: [],
+    runsCommand: true,
+    options: [MIN_VALID, WAIT],
+    examples: [
+      { command: 'codex-authd exec -- node consumer.js', does: 'finds the token in its environment' },
+      { command: 'codex-authd exec --min-valid 3600 -- make', does: 'wants one that lasts for an hour' },
+    ],
+    exits: [
+      { code: 'N', meaning: 'what the command ended with; 128+N if signal N ended it' },
+      { code: 126, meaning: 'the command cannot be run' },
+      { code: 127, meaning: 'there is no such command' },
+      { code: '1-5', meaning: 'there was no credential to run it with, as for `token`' },
+    ],
+    load: () => import('./commands/exec.js'),
+  },
+  {
+    name: 'help',
+    summary: 'show help, of a command if one is named',
+    arguments: [{ name: 'COMMAND', required: false, description: 'the command to explain' }],
+    runsCommand: false,
+    options: [],
+    examples: [{ command: 'codex-authd help token', does: 'the same as `codex-authd token --help`' }],
+    exits: exits(EXIT.ok, EXIT.usage),
+    load: () => import('./commands/help.js'),
+  },
+  {
+    name: 'version',
+    summary: 'show the version',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [],
+    exits: exits(EXIT.ok, EXIT.usage),
+    load: () => import('./commands/version.js'),
+  },
+];
+
+export function findCommand(name: string): CommandSpec | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
+
+function exits(...codes: number[]): CommandSpec['exits'] {
+  return codes.map((code) => ({ code, meaning: EXIT_MEANINGS[code] ?? '' }));
+}

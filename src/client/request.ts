@@ -1,0 +1,125 @@
+import { request as dial, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { startDeadline } from './deadline.js';
+import { connectionError, problemError, strangeAnswer } from './failures.js';
+
+/** One request to the daemon. */
+export interface Ask {
+  /** The socket's path, as `findSocket` gives it. */
+  readonly socket: string;
+  readonly method: 'GET' | 'POST';
+  /** For example `/v1/credential`. */
+  readonly path: string;
+  /** What is undefined is left out. */
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** How long the answer may take, in milliseconds. */
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The largest answer, and the largest event: far above any credential or status, far below what would hurt. */
+export const LARGEST_ANSWER_BYTES = 1024 * 1024;
+
+/**
+ * Asks once, over a connection of its own, and gives the JSON of the answer.
+ *
+ * @throws AuthdError `daemon_not_running`, `bad_socket`, `bad_answer`, `timeout`, or the code of the daemon's problem
+ * @throws the reason of `signal`, if that is aborted first
+ */
+export async function ask(request: Ask): Promise<unknown> {
+  const deadline = startDeadline(request.deadlineMs, request.signal);
+  try {
+    const response = await open(request, deadline.signal);
+    return await readAnswer(response, request.socket, deadline.signal);
+  } finally {
+    deadline.release();
+  }
+}
+
+/**
+ * Sends the request and resolves with the head of the answer, whatever its status. `signal` ends the connection,
+ * also after that.
+ *
+ * @throws as {@link ask}
+ */
+export async function open(request: Ask, signal: AbortSignal): Promise<IncomingMessage> {
+  signal.throwIfAborted();
+  const outgoing = dial({
+    // Without an agent: all that it would do for a connection that is used once costs 5 ms of a start-up.
+    createConnection: () => connect({ path: request.socket }),
+    method: request.method,
+    path: pathAndQuery(request),
+    headers: { host: 'localhost', accept: 'application/json, application/problem+json, text/event-stream' },
+    signal,
+  });
+  try {
+    return await new Promise((resolve, reject) => {
+      outgoing.on('response', resolve);
+      outgoing.on('error', reject);
+      outgoing.end();
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw connectionError(error, request.socket);
+  }
+}
+
+/**
+ * Reads a whole answer and gives the JSON of a success.
+ *
+ * @throws as {@link ask}
+ */
+export async function readAnswer(
+  response: IncomingMessage,
+  socket: string,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const body = await readBody(response, socket, signal);
+  const status = response.statusCode ?? 0;
+  const type = mediaType(response);
+  if (status >= 400 && type === 'application/problem+json') throw problemError(parse(body, socket), socket);
+  if (status !== 200) throw strangeAnswer(socket, `status ${String(status)} without a problem`);
+  if (type !== 'application/json') throw strangeAnswer(socket, `it is ${type === '' ? 'of no type' : type}`);
+  return parse(body, socket);
+}
+
+/** The media type of an answer, without parameters; empty if it names none. */
+export function mediaType(response: IncomingMessage): string {
+  const [type = ''] = (response.headers['content-type'] ?? '').split(';');
+  return type.trim().toLowerCase();
+}
+
+async function readBody(response: IncomingMessage, socket: string, signal: AbortSignal): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > LARGEST_ANSWER_BYTES) break;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw connectionError(error, socket);
+  }
+  if (bytes > LARGEST_ANSWER_BYTES) {
+    throw strangeAnswer(socket, `it is larger than ${String(LARGEST_ANSWER_BYTES)} bytes`);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(body: string, socket: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw strangeAnswer(socket, 'it is not JSON', error);
+  }
+}
+
+function pathAndQuery({ path, query = {} }: Ask): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  return parameters.size === 0 ? path : `${path}?${parameters.toString()}`;
+}

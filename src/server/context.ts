@@ -1,0 +1,66 @@
+import type { IncomingMessage } from 'node:http';
+import type { Logger } from 'pino';
+import { AuthdError } from '../errors.js';
+import type { CredentialKeeper } from '../keeper/snapshot.js';
+import type { Clock } from '../os/clock.js';
+import type { RequestCounts } from './counts.js';
+import type { ServerLimits } from './limits.js';
+import type { Query } from './query.js';
+
+export interface ServerOptions {
+  readonly socketPath: string;
+  /** Read at every request: accounts can come and go when the configuration is read again. */
+  readonly keepers: () => ReadonlyMap<string, CredentialKeeper>;
+  /** The daemon's version. */
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Instead of the default limits. */
+  readonly limits?: Partial<ServerLimits>;
+}
+
+/** What every handler may use. */
+export interface ServerContext extends Omit<ServerOptions, 'limits'> {
+  readonly limits: ServerLimits;
+  readonly counts: RequestCounts;
+  /** Ends each open event stream. */
+  readonly streams: Set<() => void>;
+  /** The text of `/v1/openapi.json`. */
+  readonly openapi: () => string;
+  readonly metrics: () => Promise<MetricsText>;
+}
+
+export interface MetricsText {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/** One request that has passed every check. */
+export interface Exchange {
+  readonly context: ServerContext;
+  readonly request: IncomingMessage;
+  readonly query: Query;
+  /** A signal that is aborted when the client goes away; made only for handlers that wait. */
+  readonly disconnected: () => AbortSignal;
+}
+
+/**
+ * The keeper of the account that a request names.
+ *
+ * @throws AuthdError `unknown_account`
+ */
+export function keeperOf({ context, query }: Exchange): CredentialKeeper {
+  const keepers = context.keepers();
+  const keeper = keepers.get(query.account);
+  if (keeper !== undefined) return keeper;
+  const names = [...keepers.keys()];
+  throw new AuthdError('unknown_account', `the daemon keeps no account named ${quote(query.account)}`, {
+    hint: names.length === 0 ? 'it keeps none at all' : `it keeps: ${names.map(quote).join(', ')}`,
+  });
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name.slice(0, 64));
+}

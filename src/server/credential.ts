@@ -1,0 +1,58 @@
+import { servable } from '../core/state.js';
+import type { PublishedCredential } from '../core/credential.js';
+import { AuthdError } from '../errors.js';
+import type { CredentialKeeper } from '../keeper/snapshot.js';
+import { jsonAnswer, textAnswer, type Answer } from './answer.js';
+import { credentialBody } from './bodies.js';
+import { keeperOf, type Exchange, type ServerContext } from './context.js';
+
+/** `GET /v1/credential` */
+export async function answerCredential(exchange: Exchange): Promise<Answer> {
+  const keeper = keeperOf(exchange);
+  const credential = await validCredential(exchange, keeper);
+  const etag = `"${String(credential.generation)}"`;
+  if (namesTag(exchange.request.headers['if-none-match'], etag)) {
+    return { status: 304, headers: { ETag: etag }, body: '' };
+  }
+  return jsonAnswer(200, credentialBody(keeper.account, credential), { ETag: etag });
+}
+
+/** `GET /v1/token` */
+export async function answerToken(exchange: Exchange): Promise<Answer> {
+  const credential = await validCredential(exchange, keeperOf(exchange));
+  return textAnswer(200, 'text/plain; charset=utf-8', `${credential.accessToken.reveal()}\n`);
+}
+
+/** `POST /v1/refresh` */
+export async function answerRefresh(exchange: Exchange): Promise<Answer> {
+  const keeper = keeperOf(exchange);
+  const { waitMs } = exchange.query;
+  const credential = await keeper.refresh({ waitMs, signal: exchange.disconnected() });
+  refuseExpired(exchange.context, credential);
+  const etag = `"${String(credential.generation)}"`;
+  return jsonAnswer(200, credentialBody(keeper.account, credential), { ETag: etag });
+}
+
+async function validCredential(exchange: Exchange, keeper: CredentialKeeper): Promise<PublishedCredential> {
+  const { minValidMs, waitMs } = exchange.query;
+  const credential = await keeper.credential({ minValidMs, waitMs, signal: exchange.disconnected() });
+  refuseExpired(exchange.context, credential);
+  return credential;
+}
+
+/** Time has passed since the keeper chose it, and the clock may have jumped: nobody is given an expired token. */
+function refuseExpired(context: ServerContext, credential: PublishedCredential): void {
+  if (servable(credential, context.clock.now())) return;
+  throw new AuthdError('unavailable', 'the access token expired at this moment, a new one is due', {
+    hint: 'ask again',
+  });
+}
+
+/** Whether an If-None-Match header names the tag: a list, weak or not, or `*` (RFC 9110 §13.1.2). */
+function namesTag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((part) => {
+    const tag = part.trim();
+    return tag === '*' || tag === etag || tag === `W/${etag}`;
+  });
+}

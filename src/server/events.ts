@@ -1,0 +1,117 @@
+import type { ServerResponse } from 'node:http';
+import type { PublishedCredential } from '../core/credential.js';
+import { servable } from '../core/state.js';
+import { describeError } from '../errors.js';
+import type { CredentialKeeper, KeeperEvent, KeeperSnapshot } from '../keeper/snapshot.js';
+import type { EventBodies } from '../protocol.js';
+import type { Answer } from './answer.js';
+import { accountStatus, credentialBody } from './bodies.js';
+import { keeperOf, type Exchange, type ServerContext } from './context.js';
+
+/** `GET /v1/events` */
+export function answerEvents(exchange: Exchange): Answer {
+  const keeper = keeperOf(exchange);
+  return {
+    status: 200,
+    headers: { 'Content-Type': 'text/event-stream' },
+    stream: (response) => {
+      streamEvents(exchange.context, keeper, response);
+    },
+  };
+}
+
+/**
+ * Sends the full state at once and every event of the keeper from then on, until either side ends it.
+ *
+ * One write at a time: while it is on its way, only the newest event of each type is remembered. So a slow
+ * reader costs two events of memory, and a token is never kept in a buffer of ours until it has expired.
+ */
+function streamEvents(context: ServerContext, keeper: CredentialKeeper, response: ServerResponse): void {
+  const { clock, limits } = context;
+  let writing = false;
+  let ended = false;
+  let nextState: KeeperSnapshot | null = keeper.snapshot();
+  let nextCredential: PublishedCredential | null = nextState.credential;
+  let cancelHeartbeat = clock.after(limits.heartbeatMs, beat);
+
+  const unsubscribe = keeper.subscribe((event) => {
+    remember(event);
+    flush();
+  });
+  context.streams.add(end);
+  response.once('close', stop);
+  write(`retry: 1000\n${takeNext()}`);
+
+  function remember(event: KeeperEvent): void {
+    if (event.type === 'state') nextState = event.snapshot;
+    else nextCredential = event.credential;
+  }
+
+  /** The events to be sent now, as text; the credential only if it may still be given out. */
+  function takeNext(): string {
+    let text = '';
+    if (nextState !== null) text += formatEvent('state', accountStatus(nextState), null);
+    if (nextCredential !== null && servable(nextCredential, clock.now())) {
+      const body = credentialBody(keeper.account, nextCredential);
+      text += formatEvent('credential', body, nextCredential.generation);
+    }
+    nextState = null;
+    nextCredential = null;
+    return text;
+  }
+
+  /** Never throws: the keeper that calls it, and the next stream's turn, have nothing to do with a failure here. */
+  function flush(): void {
+    if (writing || ended) return;
+    try {
+      const text = takeNext();
+      if (text !== '') write(text);
+    } catch (error) {
+      context.log.error({ error: describeError(error) }, 'an event stream failed');
+      response.destroy();
+    }
+  }
+
+  function write(text: string): void {
+    writing = true;
+    const cancelStall = clock.after(limits.stallMs, () => {
+      response.destroy();
+    });
+    response.write(text, () => {
+      cancelStall();
+      writing = false;
+      flush();
+    });
+  }
+
+  function beat(): void {
+    // An account that was taken out of the configuration, or is kept anew, has nothing more to say here.
+    if (context.keepers().get(keeper.account) !== keeper) {
+      end();
+      return;
+    }
+    if (!writing) write(': heartbeat\n\n');
+    cancelHeartbeat = clock.after(limits.heartbeatMs, beat);
+  }
+
+  function end(): void {
+    stop();
+    response.end();
+  }
+
+  function stop(): void {
+    ended = true;
+    unsubscribe();
+    cancelHeartbeat();
+    context.streams.delete(end);
+  }
+}
+
+function formatEvent<Name extends keyof EventBodies>(
+  name: Name,
+  body: EventBodies[Name],
+  id: number | null,
+): string {
+  const idLine = id === null ? '' : `id: ${String(id)}\n`;
+  return `event: ${name}\n${idLine}data: ${JSON.stringify(body)}\n\n`;
+}

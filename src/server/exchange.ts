@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describeError } from '../errors.js';
+import { admit } from './admit.js';
+import { sendAnswer, type Answer } from './answer.js';
+import type { ServerContext } from './context.js';
+import { drainBody, hasBody } from './drain.js';
+import { problemAnswer, readProblem } from './problem.js';
+import { parseQuery } from './query.js';
+import { allowedMethods, findRoute } from './routes.js';
+
+/** What is counted and logged in place of a path that is none of ours: nothing that a client made up gets there. */
+const NO_ROUTE = 'none';
+
+/** One request on its way through the server. */
+interface Journey {
+  readonly context: ServerContext;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly received: () => void;
+  /** The path of the route, once it is known. */
+  path: string;
+}
+
+/**
+ * The whole life of one request, from its headers to the end of its answer. Calls `received` when all of it is there.
+ * Never rejects.
+ */
+export async function answerRequest(
+  context: ServerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  received: () => void,
+): Promise<void> {
+  const startedMs = performance.now();
+  const journey: Journey = { context, request, response, received, path: NO_ROUTE };
+  response.once('close', () => {
+    const ms = Math.round((performance.now() - startedMs) * 10) / 10;
+    const status = response.headersSent ? response.statusCode : 'abandoned';
+    context.log.debug({ method: request.method, path: journey.path, status, ms }, 'request');
+  });
+  try {
+    send(journey, await work(journey));
+  } catch (error) {
+    reportFailure(journey, error);
+    response.destroy();
+  }
+}
+
+/** The answer to a request, which may be a problem; never rejects because of the request. */
+async function work(journey: Journey): Promise<Answer> {
+  const { context, request } = journey;
+  try {
+    if (hasBody(request)) await drainBody(request, context.limits.bodyBytes);
+    journey.received();
+    return await handle(journey);
+  } catch (error) {
+    const problem = readProblem(error);
+    if (problem === null) reportFailure(journey, error);
+    const answer = problemAnswer(error, context.clock.now());
+    if (problem?.code !== 'method_not_allowed') return answer;
+    return { ...answer, headers: { ...answer.headers, Allow: allowedMethods(journey.path).join(', ') } };
+  }
+}
+
+function handle(journey: Journey): Answer | Promise<Answer> {
+  const { context, request, response } = journey;
+  const { path, search } = admit(request);
+  if (allowedMethods(path).length > 0) journey.path = path;
+  const route = findRoute(request.method ?? '', path);
+  const query = parseQuery(search, route.parameters);
+  return route.handle({ context, request, query, disconnected: () => disconnectSignal(response) });
+}
+
+function send({ context, request, response, path }: Journey, answer: Answer): void {
+  if (request.socket.destroyed) return;
+  const { clock, counts, limits } = context;
+  counts.add(path, answer.status);
+  sendAnswer(response, answer, {
+    head: request.method === 'HEAD',
+    // What follows on this connection is the rest of a body that nobody wants.
+    last: answer.status === 413,
+    clock,
+    stallMs: limits.stallMs,
+  });
+}
+
+/** Whoever waits for a client that has gone away ends in an error too, which is of no interest. */
+function reportFailure({ context, request, path }: Journey, error: unknown): void {
+  if (request.socket.destroyed) return;
+  context.log.error({ path, error: describeError(error), stack: stackOf(error) }, 'a request failed');
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}
+
+function disconnectSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  if (response.destroyed) controller.abort();
+  return controller.signal;
+}

@@ -1,0 +1,94 @@
+import { createServer, type Server } from 'node:http';
+import { describeError } from '../errors.js';
+import { trackConnections } from './connections.js';
+import type { ServerContext, ServerOptions } from './context.js';
+import { createRequestCounts } from './counts.js';
+import { answerRequest } from './exchange.js';
+import { DEFAULT_LIMITS, fitToOpenFiles, type ServerLimits } from './limits.js';
+import { listenAt } from './listen.js';
+import { answerMalformed } from './malformed.js';
+import { createMetrics } from './metrics.js';
+import { describeRoutes } from './openapi.js';
+import { ROUTES } from './routes.js';
+
+export type { ServerOptions } from './context.js';
+
+export interface RunningServer {
+  readonly socketPath: string;
+  /**
+   * Removes the socket, ends the event streams, lets answers in flight end for a second and then cuts them off.
+   * Never rejects; calling it again gives the same promise.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the socket contract, version 1.
+ *
+ * @throws AuthdError `bad_socket` if the socket cannot be made safely, `already_running` if somebody listens there
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const limits = await fitToOpenFiles({ ...DEFAULT_LIMITS, ...options.limits });
+  const context = createContext(options, limits);
+  const { log, clock, socketPath } = options;
+  const server = createHttpServer(limits);
+  const connections = trackConnections(server, limits);
+  server.on('request', (request, response) => {
+    connections.take(response, (received) => {
+      void answerRequest(context, request, response, received);
+    });
+  });
+  // An expectation that we don't know is no reason to refuse (RFC 9110 §10.1.1); node:http would, without our headers.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  answerMalformed(server, connections);
+  const bound = await listenAt(server, socketPath, log);
+  server.on('error', (error) => {
+    log.error({ error: describeError(error) }, 'the socket has a failure');
+  });
+
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    try {
+      bound.remove();
+    } catch (error) {
+      log.warn({ error: describeError(error) }, 'the socket could not be removed');
+    }
+    for (const end of context.streams) end();
+    const closed = new Promise((resolve) => server.close(resolve));
+    connections.finish();
+    const cancel = clock.after(limits.closeGraceMs, () => {
+      connections.destroyAll();
+    });
+    await closed;
+    cancel();
+  }
+  return { socketPath, close: () => (closing ??= close()) };
+}
+
+function createContext(options: ServerOptions, limits: ServerLimits): ServerContext {
+  const source = { ...options, counts: createRequestCounts(), streams: new Set<() => void>() };
+  let openapi: string | undefined;
+  return {
+    ...source,
+    limits,
+    openapi: () => (openapi ??= JSON.stringify(describeRoutes(ROUTES, options.version))),
+    metrics: createMetrics(source),
+  };
+}
+
+function createHttpServer(limits: ServerLimits): Server {
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: limits.timeoutCheckMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    // node:http would refuse a request without Host in its own words: the refusal has to be a problem like others.
+    requireHostHeader: false,
+  });
+  // Above its limit node:http drops headers in silence, and an Origin among them; headerBytes is limit enough.
+  server.maxHeadersCount = 0;
+  // A last resort: before it, the oldest connection is made to give way, but is not closed in the same instant.
+  server.maxConnections = Math.ceil(limits.connections * 1.5);
+  return server;
+}
