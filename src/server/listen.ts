@@ -4,7 +4,8 @@ import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { AuthdError, systemErrorCode } from '../errors.js';
-import { findStaleSocket, tryToConnect, type FileIdentity } from './probe.js';
+import { tryToConnect } from '../os/dial.js';
+import { findStaleSocket, type FileIdentity } from './probe.js';
 import { prepareDirectory } from './socket-directory.js';
 import { lockSocket } from './socket-lock.js';
 

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { request } from 'node:http';
-import { connect } from 'node:net';
 import { AuthdError, systemErrorCode } from '../errors.js';
+import { tryToConnect } from '../os/dial.js';
 
 /** Which file it is, whatever it is called. */
 export interface FileIdentity {
@@ -46,20 +46,6 @@ export async function findStaleSocket(path: string): Promise<FileIdentity | null
   }
 }
 
-/** The code of the error that connecting gives; null if somebody accepts. */
-export function tryToConnect(path: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = connect({ path });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(null);
-    });
-    socket.once('error', (error) => {
-      resolve(systemErrorCode(error) ?? 'unknown error');
-    });
-  });
-}
-
 async function describeOwner(path: string): Promise<AuthdError> {
   const owner = await askForStatus(path);
   const who = owner === null ? 'somebody' : `codex-authd ${owner.version} (pid ${String(owner.pid)})`;
@@ -67,7 +53,7 @@ async function describeOwner(path: string): Promise<AuthdError> {
     hint:
       owner === null
         ? 'stop it, or choose another path with --socket'
-        : 'use it, or stop it first: `codex-authd down`',
+        : `use it, or stop it first: \`kill ${String(owner.pid)}\``,
   });
 }
 

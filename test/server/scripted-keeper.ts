@@ -1,0 +1,139 @@
+import type { PublishedCredential } from '../../src/core/credential.js';
+import { REASONS, type ReasonCode } from '../../src/core/reasons.js';
+import { Secret } from '../../src/core/secret.js';
+import type { KeeperState } from '../../src/core/state.js';
+import type {
+  CredentialKeeper,
+  CredentialRequest,
+  KeeperEvent,
+  KeeperSnapshot,
+  LoginFacts,
+} from '../../src/keeper/snapshot.js';
+import type { RotationCounts } from '../../src/protocol.js';
+
+type RefreshRequest = Pick<CredentialRequest, 'waitMs' | 'signal'>;
+
+/** A keeper that says what a test tells it to say, and remembers what it was asked. */
+export interface ScriptedKeeper extends CredentialKeeper {
+  readonly asked: CredentialRequest[];
+  readonly refreshed: RefreshRequest[];
+  /** How many listen. */
+  readonly listeners: number;
+  onCredential: (request: CredentialRequest) => Promise<PublishedCredential>;
+  onRefresh: (request: RefreshRequest) => Promise<PublishedCredential>;
+  /** What the snapshot shows from now on. Tells nobody. */
+  set(change: Partial<KeeperSnapshot>): void;
+  emit(event: KeeperEvent): void;
+  /** Makes it the current credential and tells everybody. */
+  publish(credential: PublishedCredential): void;
+}
+
+const ISSUED_AT_MS = Date.parse('2026-11-22T11:00:00Z');
+const EXPIRES_AT_MS = Date.parse('2026-12-02T11:00:00Z');
+
+export function makeCredential(
+  change: Partial<PublishedCredential> & { token?: string } = {},
+): PublishedCredential {
+  const { token = 'token-of-generation-7', ...rest } = change;
+  return {
+    accessToken: new Secret(token),
+    expiresAtMs: EXPIRES_AT_MS,
+    issuedAtMs: ISSUED_AT_MS,
+    accountId: 'acct-1',
+    plan: 'pro',
+    baseUrl: 'https://chatgpt.com/backend-api/codex',
+    generation: 7,
+    ...rest,
+  };
+}
+
+export function makeState(reason: ReasonCode, change: Partial<KeeperState> = {}): KeeperState {
+  const { state, hint } = REASONS[reason];
+  const serving = state === 'fresh';
+  return {
+    name: state,
+    reason,
+    detail: `this is ${reason}`,
+    hint,
+    serving,
+    servesUntilMs: serving ? EXPIRES_AT_MS : null,
+    ...change,
+  };
+}
+
+function makeLogin(credential: PublishedCredential): LoginFacts {
+  return {
+    kind: 'chatgpt',
+    email: 'ada@example.com',
+    accountId: credential.accountId,
+    plan: credential.plan,
+    fingerprint: credential.accessToken.fingerprint,
+    generation: credential.generation,
+    issuedAtMs: credential.issuedAtMs,
+    expiresAtMs: credential.expiresAtMs,
+    writtenBy: 'codex-authd',
+    writtenAtMs: ISSUED_AT_MS,
+  };
+}
+
+const NO_COUNTS: RotationCounts = { own: 0, adopted: 0, requests: 0, failures: 0 };
+
+export function createScriptedKeeper(account = 'default'): ScriptedKeeper {
+  const asked: CredentialRequest[] = [];
+  const refreshed: RefreshRequest[] = [];
+  const listeners = new Set<(event: KeeperEvent) => void>();
+  const first = makeCredential();
+  let snapshot: KeeperSnapshot = {
+    account,
+    state: makeState('valid'),
+    credential: first,
+    login: makeLogin(first),
+    nextRotationAtMs: Date.parse('2026-11-29T23:00:00Z'),
+    lastRotationAtMs: ISSUED_AT_MS,
+    authFile: '/home/ada/.codex/auth.json',
+    tokenEndpoint: 'https://auth.openai.com/oauth/token',
+    counts: NO_COUNTS,
+  };
+
+  const keeper: ScriptedKeeper = {
+    account,
+    asked,
+    refreshed,
+    get listeners() {
+      return listeners.size;
+    },
+    onCredential: () => current(),
+    onRefresh: () => current(),
+    snapshot: () => snapshot,
+    credential(request) {
+      asked.push(request);
+      return keeper.onCredential(request);
+    },
+    refresh(request) {
+      refreshed.push(request);
+      return keeper.onRefresh(request);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    set(change) {
+      snapshot = { ...snapshot, ...change };
+    },
+    emit(event) {
+      for (const listener of listeners) listener(event);
+    },
+    publish(credential) {
+      keeper.set({ credential, login: makeLogin(credential) });
+      keeper.emit({ type: 'credential', credential });
+    },
+  };
+
+  function current(): Promise<PublishedCredential> {
+    const { credential } = snapshot;
+    return credential === null
+      ? Promise.reject(new Error('the test took the credential away'))
+      : Promise.resolve(credential);
+  }
+  return keeper;
+}
