@@ -27,8 +27,3 @@ export function sameCredential(a: Credential, b: Credential): boolean {
     a.baseUrl === b.baseUrl
   );
 }
-
-/** Milliseconds that are left; Infinity where no expiry is known. */
-export function remainingMs(credential: Credential, nowMs: number): number {
-  return credential.expiresAtMs === null ? Infinity : credential.expiresAtMs - nowMs;
-}
