@@ -50,7 +50,7 @@ export class Keeper implements CredentialKeeper, Kept {
   #lastSetback: { readonly met: string; readonly setback: Setback } | null = null;
   /** Tokens that could not be stored yet. */
   #harvest: Harvest | null = null;
-  /** The same, as long as the file holds the token that was spent for them. */
+  /** The same, as long as the file holds the login that they belong to. */
   #pending: Harvest | null = null;
   #flight: Promise<void> | null = null;
   #queue: Promise<unknown> = Promise.resolve();
@@ -270,9 +270,14 @@ export class Keeper implements CredentialKeeper, Kept {
     });
     if (recovery.kind === 'harvest') this.#harvest = recovery.harvest;
     await this.#look();
-    if (recovery.kind !== 'unknown') return;
+    if (recovery.kind === 'nothing' || this.#pending !== null) return;
     const { login } = this.#ledger;
-    if (login.kind !== 'chatgpt' || login.refreshToken.fingerprint !== recovery.spent) return;
+    if (login.kind !== 'chatgpt') return;
+    if (recovery.kind === 'harvest' || login.refreshToken.fingerprint !== recovery.spent) {
+      this.#harvest = null;
+      await journal.clear();
+      return;
+    }
     const detail = 'a rotation was cut short before its answer came';
     this.#suffer(setbackAfter({ kind: 'unknown', detail }, this.#context()));
   }
@@ -366,6 +371,9 @@ export class Keeper implements CredentialKeeper, Kept {
   }
 }
 
-function belongsTo({ spent }: Harvest, login: Login): boolean {
-  return login.kind === 'chatgpt' && login.refreshToken.fingerprint === spent;
+/** Also when the file holds the new tokens already: a commit may fail between its rename and its last sync. */
+function belongsTo({ spent, tokens }: Harvest, login: Login): boolean {
+  if (login.kind !== 'chatgpt') return false;
+  const { fingerprint } = login.refreshToken;
+  return fingerprint === spent || fingerprint === tokens.refreshToken?.fingerprint;
 }

@@ -88,6 +88,8 @@ class VirtualFile implements AuthFilePort {
   refusal: AuthdError | null = null;
   /** What the next replacements fail with. */
   failures: Error[] = [];
+  /** The same, once the file has been replaced. */
+  failAfterRename: Error[] = [];
 
   read(): Promise<Reading> {
     const { text } = this;
@@ -107,7 +109,8 @@ class VirtualFile implements AuthFilePort {
         if (failure !== undefined) return Promise.reject(failure);
         if (this.text !== expected) return Promise.resolve(false);
         this.text = replacement;
-        return Promise.resolve(true);
+        const late = this.failAfterRename.shift();
+        return late === undefined ? Promise.resolve(true) : Promise.reject(late);
       },
       confirm: () => Promise.resolve(),
       discard: () => Promise.resolve(),
@@ -118,6 +121,7 @@ class VirtualFile implements AuthFilePort {
 /** A journal that is in memory. */
 class VirtualJournal implements JournalPort {
   left: { intent: Intent; answer: string } | null = null;
+  sealFailure: Error | null = null;
 
   begin(intent: Intent): Promise<OpenJournalPort> {
     const entry = { intent, answer: '' };
@@ -126,7 +130,7 @@ class VirtualJournal implements JournalPort {
       record: (bytes) => {
         entry.answer += Buffer.from(bytes).toString();
       },
-      seal: () => Promise.resolve(),
+      seal: () => (this.sealFailure === null ? Promise.resolve() : Promise.reject(this.sealFailure)),
       close: () => Promise.resolve(),
     });
   }
