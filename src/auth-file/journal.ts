@@ -108,8 +108,9 @@ export class OpenJournal {
   /** Takes the next bytes of the answer: one system call, and no way to throw. */
   record(bytes: Uint8Array): void {
     try {
-      this.#file.writeNow(bytes, ANSWER_AT + this.#length);
-      this.#length += bytes.length;
+      const count = this.#file.writeNow(bytes, ANSWER_AT + this.#length);
+      if (count !== bytes.length) throw new Error('the file system took only a part of the answer');
+      this.#length += count;
     } catch (error) {
       this.#failure = error;
     }
