@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { AuthFile } from './auth-file/auth-file.js';
+import { Journal } from './auth-file/journal.js';
 import { locateRealFile } from './auth-file/locate.js';
 import { AccountLock } from './auth-file/lock.js';
 import { RecordStore } from './auth-file/record-store.js';
@@ -57,6 +58,7 @@ export async function keepAccount(
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
     record: new RecordStore(fs, settings.stateDirectory, config.name),
+    journal: new Journal(fs, settings.stateDirectory, config.name),
     lock,
     clock,
     log,

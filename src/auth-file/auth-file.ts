@@ -1,6 +1,7 @@
 import type { Reading } from '../core/reading.js';
 import type { Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
+import { withCodexLocks } from './codex-locks.js';
 import { locateRealFile } from './locate.js';
 import { readSettled } from './read-settled.js';
 import { readAuthFile } from './read.js';
@@ -34,6 +35,9 @@ export class AuthFile {
    * @throws AuthdError `storage`
    */
   async stage(size: number): Promise<Stage> {
-    return openStage(this.#fs, await locateRealFile(this.#fs, this.path), size);
+    const realPath = await locateRealFile(this.#fs, this.path);
+    const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
+      withCodexLocks(this.#fs, this.path, realPath, this.#clock, work);
+    return openStage(this.#fs, realPath, size, exclusively);
   }
 }

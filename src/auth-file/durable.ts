@@ -22,7 +22,12 @@ export async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void>
 /** Moves a file over another one, so that the change outlives a loss of power: the directory is synced as well. */
 export async function renameDurably(fs: FileSystem, from: string, to: string): Promise<void> {
   await fs.rename(from, to);
-  const directory = await fs.open(dirname(to), DIRECTORY_FLAGS);
+  await syncDirectory(fs, dirname(to));
+}
+
+/** Makes the names in a directory outlive a loss of power. */
+export async function syncDirectory(fs: FileSystem, path: string): Promise<void> {
+  const directory = await fs.open(path, DIRECTORY_FLAGS);
   try {
     await directory.sync();
   } finally {

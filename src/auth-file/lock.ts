@@ -1,27 +1,24 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { rmdir } from 'node:fs/promises';
 import { lock as acquire } from 'proper-lockfile';
-import * as v from 'valibot';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
-import { tryToConnect } from '../os/dial.js';
 import type { FileSystem } from '../os/file-system.js';
+import { identifyMachine } from '../os/machine.js';
+import { tryKernelLock, type KernelLock } from './kernel-lock.js';
 import { locateRealFile } from './locate.js';
+import { describeOwner, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
 
-/** A lock that was not renewed for this long belongs to a daemon that was killed. */
+/** A lock that was not renewed for this long belongs to a machine that is gone. */
 const STALE_MS = 10_000;
 const RENEW_MS = 2_500;
-/** How often a lock whose holder is gone is tried again until it is stale. */
+/** How often the lock of another machine is tried again until it is stale. */
 const RETRY_MS = 500;
 
-/** Who holds the lock of an account, as the file beside the lock says. */
-const OwnerSchema = v.object({ pid: v.number(), host: v.string(), socket: v.string(), since: v.string() });
-type LockOwner = v.InferOutput<typeof OwnerSchema>;
-
 /**
- * The lock by which one daemon keeps one auth.json: a directory beside the real file, so that it also reaches
- * other machines on a shared file system. Its name is none of Codex's lock files: a directory at one of those
- * costs the login (facts 3.1).
+ * The lock by which one daemon keeps one auth.json, in two layers, both beside the real file. Between the processes of
+ * this machine the kernel's, which ends with its holder; between machines that share the file system a directory that
+ * proper-lockfile renews, and which alone would be no mutex (facts 5.1). Neither has the name of one of Codex's lock
+ * files: a directory at one of those costs the login (facts 3.1).
  */
 export class AccountLock {
   readonly #path: string;
@@ -29,8 +26,7 @@ export class AccountLock {
   readonly #fs: FileSystem;
   readonly #clock: Clock;
   readonly #onLost: (error: Error) => void;
-  #release: (() => Promise<void>) | null = null;
-  #realPath: string | null = null;
+  #held: HeldLock | null = null;
 
   constructor(path: string, socket: string, fs: FileSystem, clock: Clock, onLost: (error: Error) => void) {
     this.#path = path;
@@ -40,58 +36,25 @@ export class AccountLock {
     this.#onLost = onLost;
   }
 
+  /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
-    return this.#release !== null;
+    return this.#held?.shared.compromised === false;
   }
 
   /**
-   * Takes the lock unless it is held already. A lock that a killed daemon left is waited for, up to 12 s.
+   * Takes the lock unless it is held already. A lock that a killed daemon left is taken over at once, one of another
+   * machine when it is stale, within 12 s.
    *
    * @throws AuthdError `already_running` if a living daemon has it; `storage` if it cannot be made
    */
   async ensure(): Promise<void> {
     const realPath = await locateRealFile(this.#fs, this.#path);
-    if (this.held && realPath === this.#realPath) return;
+    if (this.held && realPath === this.#held?.realPath) return;
     await this.release();
-    const giveUpAtMs = this.#clock.now() + STALE_MS + 2_000;
-    while (!(await this.#tryAcquire(realPath))) {
-      const owner = await readOwner(realPath);
-      if ((await isServing(owner)) || this.#clock.now() >= giveUpAtMs) throw heldBy(owner, this.#path);
-      await pause(this.#clock, RETRY_MS);
-    }
-    await writeFile(ownerPath(realPath), `${JSON.stringify(this.#describeOwner(), null, 2)}\n`, {
-      mode: 0o600,
-    });
-  }
-
-  async release(): Promise<void> {
-    const release = this.#release;
-    const realPath = this.#realPath;
-    this.#release = null;
-    this.#realPath = null;
-    if (release === null || realPath === null) return;
-    await rm(ownerPath(realPath), { force: true });
-    // A lock that was lost a moment ago is not ours to release any more.
-    await release().catch(() => undefined);
-  }
-
-  async #tryAcquire(realPath: string): Promise<boolean> {
     try {
-      this.#release = await acquire(realPath, {
-        realpath: false,
-        lockfilePath: `${realPath}.codex-authd.lock`,
-        stale: STALE_MS,
-        update: RENEW_MS,
-        retries: 0,
-        onCompromised: (error) => {
-          this.#release = null;
-          this.#onLost(error);
-        },
-      });
-      this.#realPath = realPath;
-      return true;
+      this.#held = await this.#take(realPath);
     } catch (error) {
-      if (systemErrorCode(error) === 'ELOCKED') return false;
+      if (error instanceof AuthdError) throw error;
       throw new AuthdError('storage', `the lock beside auth.json cannot be made: ${describeError(error)}`, {
         hint: 'make the directory of auth.json writable',
         cause: error,
@@ -99,13 +62,79 @@ export class AccountLock {
     }
   }
 
-  #describeOwner(): LockOwner {
-    return {
-      pid: process.pid,
-      host: hostname(),
-      socket: this.#socket,
-      since: new Date(this.#clock.now()).toISOString(),
+  async release(): Promise<void> {
+    const held = this.#held;
+    this.#held = null;
+    if (held === null) return;
+    await held.shared.release();
+    await this.#fs.unlink(ownerPath(held.realPath)).catch(() => undefined);
+    await held.kernel.release();
+  }
+
+  async #take(realPath: string): Promise<HeldLock> {
+    const kernel = await tryKernelLock(this.#fs, ownerPath(realPath));
+    if (kernel === null) throw heldBy(await readOwner(this.#fs, ownerPath(realPath)), this.#path);
+    try {
+      const shared = await this.#takeShared(realPath, await readOwner(this.#fs, ownerPath(realPath)));
+      await writeOwner(kernel.file, describeOwner(this.#socket, this.#clock.now()));
+      return { realPath, kernel, shared };
+    } catch (error) {
+      await kernel.release();
+      throw error;
+    }
+  }
+
+  /** `last` is who wrote himself down as the owner: on this machine, a daemon that is dead by now. */
+  async #takeShared(realPath: string, last: LockOwner | null): Promise<SharedLock> {
+    const giveUpAtMs = this.#clock.now() + STALE_MS + 2_000;
+    for (;;) {
+      const taken = await acquireShared(realPath, this.#onLost);
+      if (taken !== null) return taken;
+      if (last?.machine === identifyMachine()) {
+        await rmdir(sharedPath(realPath)).catch(() => undefined);
+        last = null;
+        continue;
+      }
+      if (this.#clock.now() >= giveUpAtMs) throw heldBy(last, this.#path);
+      await pause(this.#clock, RETRY_MS);
+    }
+  }
+}
+
+interface HeldLock {
+  readonly realPath: string;
+  readonly kernel: KernelLock;
+  readonly shared: SharedLock;
+}
+
+interface SharedLock {
+  compromised: boolean;
+  release(): Promise<void>;
+}
+
+/** Null if somebody has renewed it lately. */
+async function acquireShared(realPath: string, onLost: (error: Error) => void): Promise<SharedLock | null> {
+  try {
+    const release = await acquire(realPath, {
+      realpath: false,
+      lockfilePath: sharedPath(realPath),
+      stale: STALE_MS,
+      update: RENEW_MS,
+      retries: 0,
+      onCompromised: (error) => {
+        lock.compromised = true;
+        onLost(error);
+      },
+    });
+    const lock: SharedLock = {
+      compromised: false,
+      // A lock that was lost a moment ago is not ours to release any more.
+      release: () => release().catch(() => undefined),
     };
+    return lock;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ELOCKED') return null;
+    throw error;
   }
 }
 
@@ -113,31 +142,22 @@ function ownerPath(realPath: string): string {
   return `${realPath}.codex-authd.owner`;
 }
 
-async function readOwner(realPath: string): Promise<LockOwner | null> {
-  try {
-    return v.parse(OwnerSchema, JSON.parse(await readFile(ownerPath(realPath), 'utf8')));
-  } catch {
-    return null;
-  }
-}
-
-/**
- * Whether the holder is certainly at work: its socket answers. A process id would tell less: after a restart of the
- * machine or the container it may be anybody's, also our own.
- */
-async function isServing(owner: LockOwner | null): Promise<boolean> {
-  return owner?.host === hostname() && (await tryToConnect(owner.socket)) === null;
+function sharedPath(realPath: string): string {
+  return `${realPath}.codex-authd.lock`;
 }
 
 function heldBy(owner: LockOwner | null, path: string): AuthdError {
-  const who =
-    owner === null
-      ? 'another codex-authd'
-      : `codex-authd with pid ${String(owner.pid)} on ${owner.host}, up since ${owner.since}, socket ${owner.socket}`;
+  if (owner === null) {
+    return new AuthdError('already_running', `${path} is kept by another codex-authd`, {
+      hint: 'stop it first, or use its socket',
+    });
+  }
+  const { pid, host, since, socket } = owner;
+  const who = `codex-authd with pid ${String(pid)} on ${host}, up since ${since}, socket ${socket}`;
   return new AuthdError('already_running', `${path} is kept by ${who}`, {
     hint:
-      owner === null
-        ? 'stop it first, or use its socket'
-        : `use its socket, or stop it with \`kill ${String(owner.pid)}\``,
+      owner.machine === identifyMachine()
+        ? `use its socket, or stop it with \`kill ${String(pid)}\``
+        : `stop it on ${host} first`,
   });
 }

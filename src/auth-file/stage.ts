@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { AuthdError, describeError } from '../errors.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
-import { createPrivate, renameDurably, writeAll } from './durable.js';
+import { createPrivate, syncDirectory, writeAll } from './durable.js';
 import { readAuthFile } from './read.js';
+
+/** Does the work while no other writer that locks can write. */
+export type Exclusively = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Room for tokens that are longer than the ones before. */
 const SPARE_BYTES = 16 * 1024;
@@ -17,6 +20,8 @@ export interface Stage {
    * @throws the file system's error; the file is then whole, the old or the new one
    */
   commit(expected: string, replacement: string): Promise<boolean>;
+  /** Makes durable what is in the directory now: for a file whose rename has happened, and was not synced. */
+  confirm(): Promise<void>;
   /** Removes the temporary file if it was not used. */
   discard(): Promise<void>;
 }
@@ -27,7 +32,12 @@ export interface Stage {
  *
  * @throws AuthdError `storage`
  */
-export async function openStage(fs: FileSystem, realPath: string, size: number): Promise<Stage> {
+export async function openStage(
+  fs: FileSystem,
+  realPath: string,
+  size: number,
+  exclusively: Exclusively = (work) => work(),
+): Promise<Stage> {
   const temporary = join(dirname(realPath), `${stagePrefix(realPath)}${randomBytes(6).toString('hex')}`);
   let file: OpenFile | null = null;
   try {
@@ -41,19 +51,21 @@ export async function openStage(fs: FileSystem, realPath: string, size: number):
       cause: error,
     });
   }
-  return new OpenStage(fs, realPath, temporary, file);
+  return new OpenStage(fs, realPath, temporary, file, exclusively);
 }
 
 class OpenStage implements Stage {
   readonly #fs: FileSystem;
   readonly #realPath: string;
   readonly #temporary: string;
+  readonly #exclusively: Exclusively;
   #file: OpenFile | null;
 
-  constructor(fs: FileSystem, realPath: string, temporary: string, file: OpenFile) {
+  constructor(fs: FileSystem, realPath: string, temporary: string, file: OpenFile, exclusively: Exclusively) {
     this.#fs = fs;
     this.#realPath = realPath;
     this.#temporary = temporary;
+    this.#exclusively = exclusively;
     this.#file = file;
   }
 
@@ -65,11 +77,22 @@ class OpenStage implements Stage {
     await file.truncate(bytes.length);
     await file.sync();
 
-    const current = await readAuthFile(this.#fs, this.#realPath);
-    if (current.kind !== 'text' || current.text !== expected) return false;
-    await renameDurably(this.#fs, this.#temporary, this.#realPath);
+    const isReplaced = await this.#exclusively(() => this.#compareAndSwap(expected));
+    if (!isReplaced) return false;
     this.#file = null;
     await file.close();
+    await syncDirectory(this.#fs, dirname(this.#realPath));
+    return true;
+  }
+
+  confirm(): Promise<void> {
+    return syncDirectory(this.#fs, dirname(this.#realPath));
+  }
+
+  async #compareAndSwap(expected: string): Promise<boolean> {
+    const current = await readAuthFile(this.#fs, this.#realPath);
+    if (current.kind !== 'text' || current.text !== expected) return false;
+    await this.#fs.rename(this.#temporary, this.#realPath);
     return true;
   }
 

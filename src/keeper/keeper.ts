@@ -1,17 +1,19 @@
 import type { PublishedCredential } from '../core/credential.js';
-import { loginIn, type BaseUrls, type Login } from '../core/login.js';
+import { withTokens } from '../core/edit.js';
+import { loginIn, readLogin, type BaseUrls, type Login } from '../core/login.js';
 import { dueAt, worthRotating, type RefreshPolicy } from '../core/plan.js';
 import type { SettledReading } from '../core/reading.js';
 import { setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
-import type { Secret } from '../core/secret.js';
-import { decideState, sameState, servable, type KeeperState, type Trouble } from '../core/state.js';
+import { decideState, servable, type KeeperState, type Trouble } from '../core/state.js';
 import { describeError } from '../errors.js';
 import { Ledger, type Writer } from './ledger.js';
 import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
 import { RateLimit } from './rate-limit.js';
 import { rotate, storeHarvest, type Harvest, type RotationPorts, type RotationResult } from './rotate.js';
 import { serveCredential, serveRefresh, type Kept } from './serve.js';
+import { recover } from './recover.js';
 import type { CredentialKeeper, CredentialRequest, KeeperEvent, KeeperSnapshot } from './snapshot.js';
+import { Tidings } from './tidings.js';
 
 /** What may change while a keeper runs. */
 export interface KeeperSettings {
@@ -40,18 +42,19 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly account: string;
   readonly #options: KeeperOptions;
   readonly #ledger: Ledger;
-  readonly #listeners = new Set<(event: KeeperEvent) => void>();
+  readonly #tidings: Tidings;
   #settings: KeeperSettings;
   readonly #counts = { own: 0, adopted: 0, requests: 0, failures: 0 };
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
-  /** The last setback, with the refresh token that met it: another login starts afresh, the same one does not. */
-  #lastSetback: { readonly met: Secret; readonly setback: Setback } | null = null;
-  /** Tokens that could not be stored yet. They count as long as the file holds the token that was spent for them. */
+  /** The last setback, with the fingerprint of the refresh token that met it: another login starts afresh, the same one does not. */
+  #lastSetback: { readonly met: string; readonly setback: Setback } | null = null;
+  /** Tokens that could not be stored yet. */
   #harvest: Harvest | null = null;
+  /** The same, as long as the file holds the login that they belong to. */
+  #pending: Harvest | null = null;
   #flight: Promise<void> | null = null;
   #queue: Promise<unknown> = Promise.resolve();
   #lastStamp: string | null = null;
-  #announced: KeeperState | null = null;
   #cancelNap: () => void = () => undefined;
   #stopping = false;
 
@@ -60,12 +63,13 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#options = options;
     this.#settings = options;
     this.#ledger = new Ledger(options.account, options.record, options.log);
+    this.#tidings = new Tidings(options.log);
   }
 
   /** Reads the file for the first time; afterwards there is a state to tell. */
   async start(): Promise<void> {
     await this.#ledger.open(this.#now());
-    await this.observe();
+    await this.#enqueue(() => this.#resume());
   }
 
   /** Ends the keeping. A rotation in flight is finished first. */
@@ -73,7 +77,7 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#stopping = true;
     this.#cancelNap();
     await this.#flight;
-    if (this.#harvest !== null) await this.rotate();
+    if (this.#pending !== null) await this.rotate();
     await this.#queue;
   }
 
@@ -108,8 +112,7 @@ export class Keeper implements CredentialKeeper, Kept {
   }
 
   subscribe(listener: (event: KeeperEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#tidings.subscribe(listener);
   }
 
   snapshot(): KeeperSnapshot {
@@ -158,7 +161,7 @@ export class Keeper implements CredentialKeeper, Kept {
     if (epitaph !== null) {
       return { trouble: { reason: 'refresh_token_rejected', detail: epitaph }, retryAtMs: null, failures: 0 };
     }
-    return this.#lastSetback?.met.equals(login.refreshToken) === true ? this.#lastSetback.setback : null;
+    return this.#lastSetback?.met === login.refreshToken.fingerprint ? this.#lastSetback.setback : null;
   }
 
   get flight(): Promise<void> | null {
@@ -177,6 +180,7 @@ export class Keeper implements CredentialKeeper, Kept {
     const { login, published, provenance } = this.#ledger;
     if (this.#stopping || login.kind !== 'chatgpt' || published === null) return null;
     if (this.setback !== null) return this.setback.retryAtMs;
+    if (this.#pending !== null) return this.#now();
     return dueAt(published, provenance, this.#settings.policy);
   }
 
@@ -192,23 +196,23 @@ export class Keeper implements CredentialKeeper, Kept {
   async #rotateOnce(): Promise<void> {
     const { login, epitaph } = this.#ledger;
     if (login.kind !== 'chatgpt' || epitaph !== null) return;
-    const harvest = this.#harvest?.spent.equals(login.refreshToken) === true ? this.#harvest : null;
-    if (this.#stopping && harvest === null) return;
-    this.#announce();
+    const pending = this.#pending;
+    if (this.#stopping && pending === null) return;
+    this.#tidings.announce(this.snapshot());
     const ports = { ...this.#options, endpoint: this.#countingEndpoint() };
-    await this.#conclude(
-      harvest === null ? await rotate(login.refreshToken, ports) : await storeHarvest(harvest, ports),
-    );
+    if (pending === null) await this.#conclude(await rotate(login.refreshToken, ports));
+    else await this.#conclude(await storeHarvest(pending, ports));
   }
 
   async #conclude(result: RotationResult): Promise<void> {
     const context = this.#context();
     switch (result.kind) {
       case 'stored': {
+        const isFirstTold = this.#pending === null || !this.#pending.isDurable;
         this.#counts.own += 1;
         this.#harvest = null;
         const isNew = await this.#enter(result.reading, 'us');
-        const trouble = this.#judgeNews(isNew);
+        const trouble = isFirstTold ? this.#judgeNews(isNew) : null;
         if (trouble === null) this.#lastSetback = null;
         else this.#suffer(setback(trouble, context));
         return;
@@ -218,6 +222,7 @@ export class Keeper implements CredentialKeeper, Kept {
         return;
       case 'not_stored':
         this.#harvest = result.harvest;
+        await this.#look();
         this.#suffer(setback({ reason: 'not_stored', detail: result.detail }, context));
         return;
       case 'failed':
@@ -245,7 +250,7 @@ export class Keeper implements CredentialKeeper, Kept {
   #suffer(next: Setback): void {
     this.#counts.failures += 1;
     const { login } = this.#ledger;
-    if (login.kind === 'chatgpt') this.#lastSetback = { met: login.refreshToken, setback: next };
+    if (login.kind === 'chatgpt') this.#lastSetback = { met: login.refreshToken.fingerprint, setback: next };
     const { retryAtMs, trouble } = next;
     const retryAt = retryAtMs === null ? null : new Date(retryAtMs).toISOString();
     this.#options.log.warn({ account: this.account, ...trouble, retry_at: retryAt }, 'rotation failed');
@@ -256,10 +261,48 @@ export class Keeper implements CredentialKeeper, Kept {
     if (reading.kind !== 'unsettled') await this.#enter(reading, 'other');
   }
 
+  /** Takes up what a daemon before this one left in the journal, together with the first look at the file. */
+  async #resume(): Promise<void> {
+    const { journal } = this.#options;
+    const recovery = await recover(journal, this.#now()).catch((error: unknown) => {
+      this.#options.log.error({ account: this.account, err: error }, 'the journal cannot be read');
+      return { kind: 'nothing' } as const;
+    });
+    if (recovery.kind === 'harvest') this.#harvest = recovery.harvest;
+    await this.#look();
+    if (recovery.kind === 'nothing' || this.#pending !== null) return;
+    const { login } = this.#ledger;
+    if (login.kind !== 'chatgpt') return;
+    if (recovery.kind === 'harvest' || login.refreshToken.fingerprint !== recovery.spent) {
+      this.#harvest = null;
+      await journal.clear();
+      return;
+    }
+    const detail = 'a rotation was cut short before its answer came';
+    this.#suffer(setbackAfter({ kind: 'unknown', detail }, this.#context()));
+  }
+
+  /**
+   * The login as it will be once the tokens are stored: they are in the journal, so consumers may have them. Null if
+   * they are in memory only, or the file has no place for them.
+   */
+  #readAhead(reading: SettledReading, { tokens, isDurable }: Harvest): Login | null {
+    if (!isDurable || reading.kind !== 'text') return null;
+    try {
+      return readLogin(withTokens(reading.text, tokens, this.#now()), this.#settings.baseUrls);
+    } catch {
+      return null;
+    }
+  }
+
   async #enter(reading: SettledReading, by: Writer): Promise<boolean> {
     this.#lastStamp = reading.stamp;
-    const login = loginIn(reading, this.#settings.baseUrls);
-    const isFirst = this.#announced === null;
+    const inFile = loginIn(reading, this.#settings.baseUrls);
+    this.#pending = this.#harvest !== null && belongsTo(this.#harvest, inFile) ? this.#harvest : null;
+    const ahead = this.#pending === null ? null : this.#readAhead(reading, this.#pending);
+    const login = ahead ?? inFile;
+    if (ahead !== null) by = 'us';
+    const { isFirst } = this.#tidings;
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
     const isNew = await this.#ledger.enter(login, by, writtenAtMs, this.#now());
     const { published } = this.#ledger;
@@ -270,7 +313,7 @@ export class Keeper implements CredentialKeeper, Kept {
       const { fingerprint } = accessToken;
       const fields = { account: this.account, generation, fingerprint, expires_at: expiresAt };
       this.#options.log.info(fields, by === 'us' ? 'rotated' : 'adopted');
-      if (this.servable !== null) this.#emit({ type: 'credential', credential: published });
+      if (this.servable !== null) this.#tidings.tell({ type: 'credential', credential: published });
     }
     return isNew;
   }
@@ -282,19 +325,12 @@ export class Keeper implements CredentialKeeper, Kept {
     const nowMs = this.#now();
     const nextMs = this.nextRotationAtMs;
     if (this.#flight === null && nextMs !== null && nextMs <= nowMs) void this.rotate();
-    this.#announce();
+    this.#tidings.announce(this.snapshot());
     const moments = [this.#flight === null ? nextMs : null, this.servable?.expiresAtMs ?? null];
     const naps = moments.filter((moment) => moment !== null).map((moment) => moment - nowMs);
     this.#cancelNap = this.#options.clock.after(Math.min(LONGEST_NAP_MS, ...naps), () => {
       this.#settle();
     });
-  }
-
-  #announce(): void {
-    const { state } = this;
-    if (this.#announced !== null && sameState(this.#announced, state)) return;
-    this.#announced = state;
-    this.#emit({ type: 'state', snapshot: this.snapshot() });
   }
 
   /** Runs the account's work one piece after the other. A piece that throws is logged, and the next one runs. */
@@ -313,9 +349,9 @@ export class Keeper implements CredentialKeeper, Kept {
     const { endpoint } = this.#settings;
     return {
       url: endpoint.url,
-      send: (refreshToken) => {
+      send: (refreshToken, onBytes) => {
         this.#counts.requests += 1;
-        return endpoint.send(refreshToken);
+        return endpoint.send(refreshToken, onBytes);
       },
     };
   }
@@ -330,17 +366,14 @@ export class Keeper implements CredentialKeeper, Kept {
     };
   }
 
-  #emit(event: KeeperEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        this.#options.log.error({ account: this.account, err: error }, 'a subscriber failed');
-      }
-    }
-  }
-
   #now(): number {
     return this.#options.clock.now();
   }
+}
+
+/** Also when the file holds the new tokens already: a commit may fail between its rename and its last sync. */
+function belongsTo({ spent, tokens }: Harvest, login: Login): boolean {
+  if (login.kind !== 'chatgpt') return false;
+  const { fingerprint } = login.refreshToken;
+  return fingerprint === spent || fingerprint === tokens.refreshToken?.fingerprint;
 }

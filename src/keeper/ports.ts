@@ -30,14 +30,50 @@ export interface StagePort {
    * @throws if the file system fails; the file is then whole, the old or the new one
    */
   commit(expected: string, replacement: string): Promise<boolean>;
+  /** Makes durable what is in the file now, where a commit failed after it had replaced the file. */
+  confirm(): Promise<void>;
   discard(): Promise<void>;
 }
 
 /** Where refresh tokens are spent. */
 export interface TokenEndpointPort {
   readonly url: string;
-  /** Sends the token once; never rejects, never sends twice, follows no redirect. */
-  send(refreshToken: Secret): Promise<Answer>;
+  /**
+   * Sends the token once; never rejects, never sends twice, follows no redirect. `onBytes` is given every piece of the
+   * answer's body as it comes, before anything else is done with it.
+   */
+  send(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void): Promise<Answer>;
+}
+
+/** What a rotation is about to do: the fingerprint of the refresh token that it spends, and when it began. */
+export interface Intent {
+  readonly spent: string;
+  readonly startedAtMs: number;
+}
+
+/** Where a rotation is written down before and while it happens. */
+export interface JournalPort {
+  /**
+   * Writes the intent down durably, with the space for the whole answer.
+   *
+   * @throws if the file system fails; nothing is left behind then
+   */
+  begin(intent: Intent): Promise<OpenJournalPort>;
+  /** What a daemon before this one left unfinished; null if nothing. */
+  read(): Promise<{ readonly intent: Intent; readonly answer: string } | null>;
+  clear(): Promise<void>;
+}
+
+export interface OpenJournalPort {
+  /** Takes the next bytes of the answer: one system call, and no way to throw. */
+  record(bytes: Uint8Array): void;
+  /**
+   * Makes what was recorded outlive a loss of power.
+   *
+   * @throws if it is in memory only
+   */
+  seal(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** The right to rotate an account: one daemon at a time has it. */

@@ -6,19 +6,30 @@ import { Secret } from '../core/secret.js';
 import type { Trouble } from '../core/state.js';
 import { AuthdError, describeError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
-import type { AccountLockPort, AuthFilePort, StagePort, TokenEndpointPort } from './ports.js';
+import type {
+  AccountLockPort,
+  AuthFilePort,
+  JournalPort,
+  OpenJournalPort,
+  StagePort,
+  TokenEndpointPort,
+} from './ports.js';
 
 export interface RotationPorts {
   readonly authFile: AuthFilePort;
   readonly endpoint: TokenEndpointPort;
+  readonly journal: JournalPort;
   readonly lock: AccountLockPort;
   readonly clock: Clock;
 }
 
 /** A token set that the server handed out for a refresh token that is spent now. */
 export interface Harvest {
-  readonly spent: Secret;
+  /** Of the refresh token that was spent. */
+  readonly spent: string;
   readonly tokens: TokenSet;
+  /** Whether it is in the journal, durably: only then may anyone hear of it before it is in auth.json. */
+  readonly isDurable: boolean;
 }
 
 /** How a rotation ended. */
@@ -40,30 +51,40 @@ export type RotationResult =
  */
 export async function rotate(known: Secret, ports: RotationPorts): Promise<RotationResult> {
   const { authFile, endpoint, lock, clock } = ports;
+  let journal: OpenJournalPort | null = null;
   let stage: StagePort | null = null;
   try {
     await lock.ensure();
 
     const before = await authFile.read();
-    if (!hasRefreshToken(before, known)) return { kind: 'overtaken' };
+    if (!hasRefreshToken(before, known.fingerprint)) return { kind: 'overtaken' };
 
     rehearse(before.text, clock.now());
     stage = await authFile.stage(Buffer.byteLength(before.text));
+    journal = await openJournal(ports, known);
 
     if (!lock.held) return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
-    const answer = await endpoint.send(known);
+    const record = journal.record.bind(journal);
+    const answer = await endpoint.send(known, record);
+    const isDurable = await seal(journal);
+
     const outcome = readOutcome(answer, clock.now());
+    if (outcome.kind === 'unknown') return { kind: 'failed', outcome };
+    if (outcome.kind === 'rotated') {
+      const harvest = { spent: known.fingerprint, tokens: outcome.tokens, isDurable };
+      return await store(harvest, ports, stage);
+    }
+    await ports.journal.clear();
 
-    if (outcome.kind === 'rotated')
-      return await store({ spent: known, tokens: outcome.tokens }, ports, stage);
-    if (outcome.kind !== 'rejected') return { kind: 'failed', outcome };
-
-    const after = await authFile.readSettled();
-    if (!hasRefreshToken(after, known)) return { kind: 'overtaken' };
+    if (outcome.kind === 'rejected') {
+      const after = await authFile.readSettled();
+      if (!hasRefreshToken(after, known.fingerprint)) return { kind: 'overtaken' };
+    }
     return { kind: 'failed', outcome };
   } catch (error) {
     return explainBlocked(error);
   } finally {
+    await journal?.close();
     await stage?.discard();
   }
 }
@@ -87,8 +108,8 @@ const STORE_ATTEMPTS = 8;
 const STORE_PAUSE_MS = 100;
 
 /**
- * Puts the tokens into the file as it is now, as long as it still holds the refresh token that was spent for them.
- * A file that was only edited elsewhere keeps that edit.
+ * Puts the tokens into the file as it is now, as long as it still holds the refresh token that was spent for them, and
+ * clears the journal. A file that was only edited elsewhere keeps that edit.
  */
 async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): Promise<RotationResult> {
   const { authFile, lock, clock } = ports;
@@ -98,10 +119,21 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
       if (attempt > 0) await pause(clock, STORE_PAUSE_MS);
       if (!lock.held) await lock.ensure();
       const reading = await authFile.readSettled();
-      if (reading.kind === 'unsettled') continue;
-      if (!hasRefreshToken(reading, spent)) return { kind: 'overtaken' };
+      if (reading.kind === 'unsettled' || isTorn(reading)) continue;
+      const inFile = refreshTokenIn(reading);
+      if (reading.kind === 'text' && inFile !== null && inFile === tokens.refreshToken?.fingerprint) {
+        // A commit that failed after its rename.
+        await stage.confirm();
+        await forget(ports);
+        return { kind: 'stored', reading };
+      }
+      if (reading.kind !== 'text' || inFile !== spent) {
+        await forget(ports);
+        return { kind: 'overtaken' };
+      }
       const text = withTokens(reading.text, tokens, clock.now());
       if (await stage.commit(reading.text, text)) {
+        await forget(ports);
         return { kind: 'stored', reading: { ...reading, text, modifiedAtMs: clock.now() } };
       }
     }
@@ -115,10 +147,52 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
   }
 }
 
-function hasRefreshToken(reading: Reading, token: Secret): reading is TextReading {
+/**
+ * What happened is told by auth.json now. A journal that cannot be removed does no harm: the token in its intent is no
+ * longer the file's.
+ */
+async function forget(ports: RotationPorts): Promise<void> {
+  await ports.journal.clear().catch(() => undefined);
+}
+
+/** Whether what was recorded would outlive a loss of power. */
+async function seal(journal: OpenJournalPort): Promise<boolean> {
+  try {
+    await journal.seal();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function openJournal({ journal, clock }: RotationPorts, token: Secret): Promise<OpenJournalPort> {
+  try {
+    return await journal.begin({ spent: token.fingerprint, startedAtMs: clock.now() });
+  } catch (error) {
+    throw new AuthdError('storage', `the journal cannot be written: ${describeError(error)}`, {
+      hint: 'free space or make the state directory writable',
+      cause: error,
+    });
+  }
+}
+
+function hasRefreshToken(reading: Reading, fingerprint: string): reading is TextReading {
+  return refreshTokenIn(reading) === fingerprint;
+}
+
+/** The fingerprint of the refresh token in the file; null if there is none. */
+function refreshTokenIn(reading: Reading): string | null {
+  if (reading.kind !== 'text') return null;
+  const login = readLogin(reading.text);
+  return login.kind === 'chatgpt' ? login.refreshToken.fingerprint : null;
+}
+
+/** A document that nobody can read may be half of one in which our login still is; one that is whole tells. */
+function isTorn(reading: Reading): boolean {
+  if (reading.kind === 'refused') return true;
   if (reading.kind !== 'text') return false;
   const login = readLogin(reading.text);
-  return login.kind === 'chatgpt' && login.refreshToken.equals(token);
+  return login.kind === 'none' && login.reason === 'not_json';
 }
 
 /** Edits the text as it will be edited with the real answer, so that a document in which that fails costs no token. */

@@ -1,5 +1,6 @@
+import { writeSync, type BigIntStats } from 'node:fs';
 import { open, mkdir, readdir, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
-import type { BigIntStats } from 'node:fs';
+import { loadFlock, type TryFlock } from './native.js';
 
 /** The file operations that an account's files need, and no more. The simulation has a virtual one that can crash at each. */
 export interface FileSystem {
@@ -20,8 +21,15 @@ export interface OpenFile {
   read(into: Uint8Array, position: number): Promise<number>;
   /** Writes at `position`; resolves to the number of bytes, which may be fewer than were given. */
   write(bytes: Uint8Array, position: number): Promise<number>;
+  /** Writes at `position` before it returns, in one system call; returns the number of bytes. */
+  writeNow(bytes: Uint8Array, position: number): number;
   truncate(length: number): Promise<void>;
   sync(): Promise<void>;
+  /**
+   * Takes the kernel's lock (`flock`) on the file: true if it is ours now, false if somebody else has it, null if this
+   * machine offers no such lock. It ends with `close`, and with the process however that ends.
+   */
+  tryLock(): boolean | null;
   close(): Promise<void>;
 }
 
@@ -42,8 +50,10 @@ export const systemFileSystem: FileSystem = {
       stat: async () => describe(await handle.stat({ bigint: true })),
       read: async (into, position) => (await handle.read(into, 0, into.length, position)).bytesRead,
       write: async (bytes, position) => (await handle.write(bytes, 0, bytes.length, position)).bytesWritten,
+      writeNow: (bytes, position) => writeSync(handle.fd, bytes, 0, bytes.length, position),
       truncate: (length) => handle.truncate(length),
       sync: () => handle.sync(),
+      tryLock: () => tryFlock()?.(handle.fd) ?? null,
       close: () => handle.close(),
     };
   },
@@ -57,6 +67,14 @@ export const systemFileSystem: FileSystem = {
   },
   readdir: (path) => readdir(path),
 };
+
+let flock: TryFlock | null | undefined;
+
+/** Loaded when the first lock is taken, and once. */
+function tryFlock(): TryFlock | null {
+  flock ??= loadFlock();
+  return flock;
+}
 
 function describe(stats: BigIntStats): FileStat {
   const identity = `${String(stats.dev)}:${String(stats.ino)}`;

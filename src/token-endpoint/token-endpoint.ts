@@ -3,7 +3,7 @@ import type { Secret } from '../core/secret.js';
 import { describeError, systemErrorCode } from '../errors.js';
 import type { Environment } from '../os/paths.js';
 import { readCertificates } from './certificates.js';
-import { noticeSending, type Sending } from './notice-sending.js';
+import { observeExchange, type Observer } from './observe-exchange.js';
 import { encodeRefresh, type BodyFormat, type ClientIdentity } from './request-body.js';
 
 export interface TokenEndpointOptions extends ClientIdentity {
@@ -33,23 +33,27 @@ export class TokenEndpoint {
 
   /**
    * Sends a refresh token once. Never rejects, never retries, follows no redirect: what came of it is the answer.
+   * `onBytes` is given every piece of the answer's body as it comes, before anything else is done with it.
    *
    * Each call has a connection of its own. A kept-alive one that the server has just closed would turn a failure
    * that is harmless into one of which nobody knows whether the token was spent.
    */
-  async send(refreshToken: Secret): Promise<Answer> {
-    const sending: Sending = { begun: false };
+  async send(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
+    let isSending = false;
+    const onSending = (): void => {
+      isSending = true;
+    };
     try {
-      return await this.#exchange(refreshToken, sending);
+      return await this.#exchange(refreshToken, { onSending, onBytes });
     } catch (error) {
       const message = explain(error);
-      return sending.begun
+      return isSending
         ? { kind: 'lost', message }
         : { kind: 'never_sent', code: systemErrorCode(error) ?? 'unknown', message };
     }
   }
 
-  async #exchange(refreshToken: Secret, sending: Sending): Promise<Answer> {
+  async #exchange(refreshToken: Secret, observer: Observer): Promise<Answer> {
     const { EnvHttpProxyAgent, request } = await import('undici');
     const { url, bodyFormat, userAgent, env, deadlineMs = DEADLINE_MS } = this.#options;
     const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
@@ -67,7 +71,7 @@ export class TokenEndpoint {
         method: 'POST',
         headers: { 'content-type': contentType, accept: 'application/json', 'user-agent': userAgent },
         body,
-        dispatcher: agent.compose(noticeSending(sending)),
+        dispatcher: agent.compose(observeExchange(observer)),
         signal: AbortSignal.timeout(deadlineMs),
       });
       return {

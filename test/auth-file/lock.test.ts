@@ -1,23 +1,17 @@
 import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AccountLock } from '../../src/auth-file/lock.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
 import { systemFileSystem } from '../../src/os/file-system.js';
+import { identifyMachine } from '../../src/os/machine.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
 function lockOf(path: string, socket = '/nowhere.sock', clock: Clock = systemClock): AccountLock {
   const lock = new AccountLock(path, socket, systemFileSystem, clock, () => undefined);
   onTestFinished(() => lock.release());
   return lock;
-}
-
-async function listen(path: string): Promise<void> {
-  const server = createServer((socket) => socket.end());
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  onTestFinished(() => void server.close());
 }
 
 describe('the lock of an account', () => {
@@ -37,13 +31,12 @@ describe('the lock of an account', () => {
 
   it('is refused to a second daemon at once, which is told who has it', async () => {
     const home = await scratchDir();
-    const socket = join(home, 'authd.sock');
-    await listen(socket);
-    await lockOf(join(home, 'auth.json'), socket).ensure();
+    await lockOf(join(home, 'auth.json'), '/its/authd.sock').ensure();
     const second = lockOf(join(home, 'auth.json'));
     const failure = await second.ensure().catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'already_running' });
     expect(String(failure)).toContain(`pid ${String(process.pid)} on ${hostname()}`);
+    expect(String(failure)).toContain('/its/authd.sock');
     expect(failure).toMatchObject({
       hint: `use its socket, or stop it with \`kill ${String(process.pid)}\``,
     });
@@ -52,37 +45,54 @@ describe('the lock of an account', () => {
 
   it('is one for a file and a symbolic link to it', async () => {
     const [home, other] = [await scratchDir(), await scratchDir()];
-    const socket = join(home, 'authd.sock');
-    await listen(socket);
     await writeFile(join(home, 'auth.json'), '{}');
     await symlink(join(home, 'auth.json'), join(other, 'auth.json'));
-    await lockOf(join(home, 'auth.json'), socket).ensure();
+    await lockOf(join(home, 'auth.json')).ensure();
     await expect(lockOf(join(other, 'auth.json')).ensure()).rejects.toMatchObject({
       code: 'already_running',
     });
   });
 
-  it('is taken over from a daemon that was killed, once it is stale', async () => {
-    const home = await scratchDir();
-    const path = join(home, 'auth.json');
-    await mkdir(`${path}.codex-authd.lock`);
-    const owner = { pid: process.pid, host: hostname(), socket: join(home, 'gone.sock'), since: 'yesterday' };
-    await writeFile(`${path}.codex-authd.owner`, JSON.stringify(owner));
-    const makeStale: Clock = {
-      ...systemClock,
-      after: (_delayMs, wake) => {
-        void utimes(`${path}.codex-authd.lock`, 1, 1).then(wake);
-        return () => undefined;
-      },
-    };
-    const lock = lockOf(path, join(home, 'authd.sock'), makeStale);
+  it('is had by exactly one of many that want it, and by the next when that one lets go', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const locks = Array.from({ length: 8 }, () => lockOf(path));
+    for (let round = 0; round < 20; round += 1) {
+      const outcomes = await Promise.allSettled(locks.map((lock) => lock.ensure()));
+      const winners = locks.filter((lock) => lock.held);
+      expect(winners).toHaveLength(1);
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      await winners[0]?.release();
+    }
+    expect(await readdir(join(path, '..'))).toEqual([]);
+  });
+
+  it('is taken over at once from a daemon of this machine that was killed', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await leaveBehind(path, identifyMachine());
+    const lock = lockOf(path, '/nowhere.sock', { ...systemClock, after: neverNeeded });
     await lock.ensure();
     expect(lock.held).toBe(true);
   });
 
-  it('is given up after 12 s when somebody goes on renewing it whose socket is silent', async () => {
+  it('is taken over from a daemon of another machine once it is stale, and no sooner', async () => {
     const path = join(await scratchDir(), 'auth.json');
-    await lockOf(path).ensure();
+    await leaveBehind(path, 'another machine');
+    let waits = 0;
+    const lock = lockOf(path, '/nowhere.sock', {
+      ...systemClock,
+      after: (_delayMs, wake) => {
+        waits += 1;
+        void utimes(`${path}.codex-authd.lock`, 1, 1).then(wake);
+        return () => undefined;
+      },
+    });
+    await lock.ensure();
+    expect([lock.held, waits]).toEqual([true, 1]);
+  });
+
+  it('is given up after 12 s when another machine goes on renewing it', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await leaveBehind(path, 'another machine');
     let nowMs = 0;
     const impatient: Clock = {
       now: () => nowMs,
@@ -94,6 +104,7 @@ describe('the lock of an account', () => {
     };
     await expect(lockOf(path, '/nowhere.sock', impatient).ensure()).rejects.toMatchObject({
       code: 'already_running',
+      hint: 'stop it on elsewhere first',
     });
     expect(nowMs).toBe(12_000);
   });
@@ -119,3 +130,14 @@ describe('the lock of an account', () => {
     expect(lost).toMatchObject({ code: 'ECOMPROMISED' });
   });
 });
+
+/** What a daemon leaves that was killed: both files, and nobody who holds the kernel's lock. */
+async function leaveBehind(path: string, machine: string): Promise<void> {
+  await mkdir(`${path}.codex-authd.lock`);
+  const owner = { pid: 1, host: 'elsewhere', machine, socket: '/gone.sock', since: 'yesterday' };
+  await writeFile(`${path}.codex-authd.owner`, JSON.stringify(owner));
+}
+
+function neverNeeded(): never {
+  throw new Error('it waits');
+}

@@ -84,9 +84,9 @@ describe('committing a new auth.json', () => {
       'open',
       'close',
       'rename',
+      'close',
       'open',
       'sync',
-      'close',
       'close',
     ]);
   });

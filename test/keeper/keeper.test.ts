@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AuthdError } from '../../src/errors.js';
+import { fingerprintOf } from '../support/tokens.js';
 import { answered, DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
 
 describe('when a keeper rotates', () => {
@@ -243,17 +244,116 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(world.server.sent).toEqual([]);
   });
 
-  it('keeps them and stores them later, without asking again and without telling anyone before', async () => {
+  it('serves them from the journal and stores them later, without asking again', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);
     world.file.failures = [new Error('EIO'), new Error('EIO')];
     const keeper = await world.keeper();
     expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'not_stored', serving: true });
-    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 1 });
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-1');
     await world.clock.advance(MINUTE);
     expect(keeper.state.name).toBe('fresh');
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
     expect(world.server.sent).toEqual(['refresh-1']);
+    expect(world.journal.left).toBeNull();
+  });
+
+  it('tells nobody of them while they are in memory only', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failures = [new Error('EIO')];
+    world.journal.sealFailure = new Error('EIO');
+    const keeper = await world.keeper();
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'not_stored', serving: true });
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 1 });
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('stores what a daemon before it had received and could not store', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failures = Array.from({ length: 9 }, () => new Error('EIO'));
+    const killed = await world.keeper();
+    expect(killed.state.reason).toBe('not_stored');
+    world.file.failures = [];
+    const successor = await world.keeper();
+    expect(successor.state.name).toBe('fresh');
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(await successor.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect(world.journal.left).toBeNull();
+  });
+
+  it('takes a token for one that may be spent when a daemon before it was killed while it waited', async () => {
+    const world = new World();
+    world.logIn(HOUR, 30 * MINUTE);
+    world.journal.left = {
+      intent: { spent: fingerprintOf('refresh-1'), startedAtMs: 0 },
+      answer: '{"access_tok',
+    };
+    const keeper = await world.keeper();
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'outcome_unknown', serving: true });
+    await world.clock.advance(19 * MINUTE);
+    expect(world.server.sent).toEqual([]);
+    await world.clock.advance(2 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect(keeper.state.name).toBe('fresh');
+  });
+
+  it('drops a journal that belongs to a login which is no longer the file’s', async () => {
+    const world = new World();
+    world.logIn(HOUR, 0);
+    const tokens = JSON.stringify({
+      access_token: world.server.issue(0, HOUR),
+      refresh_token: 'of-another-login',
+    });
+    world.journal.left = {
+      intent: { spent: fingerprintOf('spent long ago'), startedAtMs: 0 },
+      answer: tokens,
+    };
+    const keeper = await world.keeper();
+    expect(keeper.state.name).toBe('fresh');
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-1');
+    expect(world.journal.left).toBeNull();
+  });
+
+  it('keeps them through a time in which the file cannot be read', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const { text } = world.file;
+    world.server.answers = [
+      () => {
+        world.file.text = '{"tok';
+        return world.server.rotation();
+      },
+    ];
+    const keeper = await world.keeper();
+    await world.clock.advance(5 * SECOND);
+    expect(keeper.state.name).toBe('corrupt');
+    world.file.text = text;
+    await keeper.observe();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('finds a commit done that failed after its rename', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failAfterRename = [new Error('EIO')];
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('not_stored');
+    await world.clock.advance(MINUTE);
+    expect(keeper.state.name).toBe('fresh');
+    expect(keeper.snapshot()).toMatchObject({
+      counts: { own: 1, adopted: 0 },
+      login: { writtenBy: 'codex-authd' },
+    });
+    expect(world.journal.left).toBeNull();
   });
 
   it('tries a last time to store them when it is stopped', async () => {

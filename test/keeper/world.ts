@@ -5,7 +5,14 @@ import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';
 import type { AuthdError } from '../../src/errors.js';
 import { Keeper } from '../../src/keeper/keeper.js';
-import type { AuthFilePort, StagePort, TokenEndpointPort } from '../../src/keeper/ports.js';
+import type {
+  AuthFilePort,
+  Intent,
+  JournalPort,
+  OpenJournalPort,
+  StagePort,
+  TokenEndpointPort,
+} from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';
 import { VirtualClock } from './virtual-clock.js';
 
@@ -23,6 +30,7 @@ export class World {
   readonly server = new VirtualServer(this.clock);
   readonly events: KeeperEvent[] = [];
   readonly warnings: object[] = [];
+  readonly journal = new VirtualJournal();
   record: AccountRecord | null = null;
   lock = { held: true, ensure: (): Promise<void> => Promise.resolve() };
   random = 0.5;
@@ -41,6 +49,7 @@ export class World {
       account: 'default',
       authFile: this.file,
       endpoint: this.server,
+      journal: this.journal,
       lock: this.lock,
       clock: this.clock,
       policy: this.policy,
@@ -79,6 +88,8 @@ class VirtualFile implements AuthFilePort {
   refusal: AuthdError | null = null;
   /** What the next replacements fail with. */
   failures: Error[] = [];
+  /** The same, once the file has been replaced. */
+  failAfterRename: Error[] = [];
 
   read(): Promise<Reading> {
     const { text } = this;
@@ -98,10 +109,39 @@ class VirtualFile implements AuthFilePort {
         if (failure !== undefined) return Promise.reject(failure);
         if (this.text !== expected) return Promise.resolve(false);
         this.text = replacement;
-        return Promise.resolve(true);
+        const late = this.failAfterRename.shift();
+        return late === undefined ? Promise.resolve(true) : Promise.reject(late);
       },
+      confirm: () => Promise.resolve(),
       discard: () => Promise.resolve(),
     });
+  }
+}
+
+/** A journal that is in memory. */
+class VirtualJournal implements JournalPort {
+  left: { intent: Intent; answer: string } | null = null;
+  sealFailure: Error | null = null;
+
+  begin(intent: Intent): Promise<OpenJournalPort> {
+    const entry = { intent, answer: '' };
+    this.left = entry;
+    return Promise.resolve({
+      record: (bytes) => {
+        entry.answer += Buffer.from(bytes).toString();
+      },
+      seal: () => (this.sealFailure === null ? Promise.resolve() : Promise.reject(this.sealFailure)),
+      close: () => Promise.resolve(),
+    });
+  }
+
+  read(): Promise<{ intent: Intent; answer: string } | null> {
+    return Promise.resolve(this.left);
+  }
+
+  clear(): Promise<void> {
+    this.left = null;
+    return Promise.resolve();
   }
 }
 
@@ -120,11 +160,12 @@ class VirtualServer implements TokenEndpointPort {
     this.#clock = clock;
   }
 
-  async send(refreshToken: { reveal(): string }): Promise<Answer> {
+  async send(refreshToken: { reveal(): string }, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
     this.sent.push(refreshToken.reveal());
-    const scripted = this.answers.shift();
-    if (scripted !== undefined) return typeof scripted === 'function' ? scripted() : scripted;
-    return this.rotation();
+    const scripted = this.answers.shift() ?? this.rotation();
+    const answer = await (typeof scripted === 'function' ? scripted() : scripted);
+    if (answer.kind === 'answered') onBytes(Buffer.from(answer.body));
+    return answer;
   }
 
   /** The answer of a server that rotates. */

@@ -14,6 +14,7 @@ import { TokenEndpoint, type TokenEndpointOptions } from '../../src/token-endpoi
 
 const TLS = join(import.meta.dirname, '..', 'support', 'tls');
 const TOKEN = new Secret('refresh&token=1');
+const ignore = (): void => undefined;
 
 function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): TokenEndpoint {
   const base = {
@@ -80,7 +81,7 @@ async function treating(treat: (socket: Socket) => void): Promise<string> {
 describe('what is sent to the token endpoint', () => {
   it('is Codex’s JSON', async () => {
     const { url, seen } = await serving((_request, response) => response.end('{}'));
-    await endpoint(url).send(TOKEN);
+    await endpoint(url).send(TOKEN, ignore);
     expect(seen).toHaveLength(1);
     expect(seen[0]).toMatchObject({
       method: 'POST',
@@ -95,7 +96,7 @@ describe('what is sent to the token endpoint', () => {
 
   it('or the form of RFC 6749, with a scope if one is set', async () => {
     const { url, seen } = await serving((_request, response) => response.end('{}'));
-    await endpoint(url, { bodyFormat: 'form', scope: 'openid offline_access' }).send(TOKEN);
+    await endpoint(url, { bodyFormat: 'form', scope: 'openid offline_access' }).send(TOKEN, ignore);
     expect(seen[0]?.headers['content-type']).toBe('application/x-www-form-urlencoded');
     expect(Object.fromEntries(new URLSearchParams(seen[0]?.body))).toEqual({
       client_id: 'client-1',
@@ -108,8 +109,8 @@ describe('what is sent to the token endpoint', () => {
   it('goes over a connection of its own each time: a kept one may be dead', async () => {
     const { url, connections } = await serving((_request, response) => response.end('{}'));
     const kept = endpoint(url);
-    await kept.send(TOKEN);
-    await kept.send(TOKEN);
+    await kept.send(TOKEN, ignore);
+    await kept.send(TOKEN, ignore);
     expect(connections()).toBe(2);
   });
 });
@@ -119,7 +120,7 @@ describe('what comes back from the token endpoint', () => {
     const { url } = await serving((_request, response) => {
       response.writeHead(429, { 'retry-after': '7', date: 'Sun, 22 Nov 2026 12:00:00 GMT' }).end('slow down');
     });
-    expect(await endpoint(url).send(TOKEN)).toEqual({
+    expect(await endpoint(url).send(TOKEN, ignore)).toEqual({
       kind: 'answered',
       status: 429,
       body: 'slow down',
@@ -128,17 +129,31 @@ describe('what comes back from the token endpoint', () => {
     });
   });
 
+  it('is shown piece by piece as it comes, all of it, before the answer is told', async () => {
+    const { url } = await serving((_request, response) => {
+      response.write('{"access_');
+      setImmediate(() => response.end('token":"abc"}'));
+    });
+    const pieces: string[] = [];
+    const answer = await endpoint(url).send(TOKEN, (bytes) => pieces.push(Buffer.from(bytes).toString()));
+    expect(answer).toMatchObject({ body: '{"access_token":"abc"}' });
+    expect(pieces.join('')).toBe('{"access_token":"abc"}');
+  });
+
   it.each([301, 302, 307, 308])('follows no redirect: %i', async (status) => {
     const { url, seen } = await serving((_request, response) => {
       response.writeHead(status, { location: '/elsewhere' }).end();
     });
-    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'answered', status });
+    expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ kind: 'answered', status });
     expect(seen).toHaveLength(1);
   });
 
   it('is lost when the answer is over 1 MiB', async () => {
     const { url, seen } = await serving((_request, response) => response.end('x'.repeat(2 * 1024 * 1024)));
-    expect(await endpoint(url).send(TOKEN)).toEqual({ kind: 'lost', message: 'the answer is over 1 MiB' });
+    expect(await endpoint(url).send(TOKEN, ignore)).toEqual({
+      kind: 'lost',
+      message: 'the answer is over 1 MiB',
+    });
     expect(seen).toHaveLength(1);
   });
 
@@ -148,7 +163,7 @@ describe('what comes back from the token endpoint', () => {
       requests += 1;
       socket.resetAndDestroy();
     });
-    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'lost' });
+    expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ kind: 'lost' });
     expect(requests).toBe(1);
   });
 
@@ -156,13 +171,13 @@ describe('what comes back from the token endpoint', () => {
     const url = await treating((socket) => {
       socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"access_token":"');
     });
-    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'lost' });
+    expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ kind: 'lost' });
   });
 
   it('is not lost when the connection breaks after the whole of it has come, but before the end is marked', async () => {
     const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
     const url = await treating((socket) => socket.end(`${head}16\r\n{"access_token":"abc"}\r\n`));
-    expect(await endpoint(url).send(TOKEN)).toMatchObject({
+    expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({
       kind: 'answered',
       body: '{"access_token":"abc"}',
     });
@@ -170,7 +185,7 @@ describe('what comes back from the token endpoint', () => {
 
   it('is lost when there is no answer in time', async () => {
     const url = await treating(() => undefined);
-    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN)).toEqual({
+    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN, ignore)).toEqual({
       kind: 'lost',
       message: 'no answer in time',
     });
@@ -178,7 +193,7 @@ describe('what comes back from the token endpoint', () => {
 
   it('is lost when the answer begins in time and does not end', async () => {
     const url = await treating((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'));
-    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN)).toEqual({
+    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN, ignore)).toEqual({
       kind: 'lost',
       message: 'no answer in time',
     });
@@ -186,14 +201,14 @@ describe('what comes back from the token endpoint', () => {
 
   it('is lost when it is no HTTP', async () => {
     const url = await treating((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
-    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'lost' });
+    expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ kind: 'lost' });
   });
 
   it('was certainly never sent when nobody listens', async () => {
     const server = createTcp();
     const port = await listening(server);
     await new Promise((resolve) => server.close(resolve));
-    const answer = await endpoint(`http://127.0.0.1:${String(port)}/`).send(TOKEN);
+    const answer = await endpoint(`http://127.0.0.1:${String(port)}/`).send(TOKEN, ignore);
     expect(answer).toMatchObject({ kind: 'never_sent', code: 'ECONNREFUSED' });
   });
 });
@@ -216,7 +231,7 @@ describe('a token endpoint behind TLS', () => {
 
   it('gets nothing as long as its certificate is not trusted', async () => {
     const { url, requests } = await servingTls();
-    expect(await endpoint(url).send(TOKEN)).toMatchObject({ kind: 'never_sent' });
+    expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ kind: 'never_sent' });
     expect(requests()).toBe(0);
   });
 
@@ -225,14 +240,17 @@ describe('a token endpoint behind TLS', () => {
     async (variable) => {
       const { url } = await servingTls();
       const env = { [variable]: join(TLS, 'ca.pem') };
-      expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({ kind: 'answered', status: 200 });
+      expect(await endpoint(url, { env }).send(TOKEN, ignore)).toMatchObject({
+        kind: 'answered',
+        status: 200,
+      });
     },
   );
 
   it('gets nothing when the file of roots cannot be used', async () => {
     const { url, requests } = await servingTls();
     for (const file of ['/nonexistent.pem', join(TLS, 'server.key', '..', '..', 'scratch-dir.ts')]) {
-      const answer = await endpoint(url, { env: { SSL_CERT_FILE: file } }).send(TOKEN);
+      const answer = await endpoint(url, { env: { SSL_CERT_FILE: file } }).send(TOKEN, ignore);
       expect(answer).toMatchObject({
         kind: 'never_sent',
         message: expect.stringContaining('SSL_CERT_FILE') as string,
@@ -245,10 +263,13 @@ describe('a token endpoint behind TLS', () => {
     const { url } = await servingTls();
     const proxy = await startProxy((port) => connect(port, '127.0.0.1'));
     const env = { HTTPS_PROXY: proxy.url, CODEX_CA_CERTIFICATE: join(TLS, 'ca.pem') };
-    expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({ kind: 'answered', status: 200 });
+    expect(await endpoint(url, { env }).send(TOKEN, ignore)).toMatchObject({ kind: 'answered', status: 200 });
     expect(proxy.tunnels()).toBe(1);
     const past = { ...env, NO_PROXY: '127.0.0.1' };
-    expect(await endpoint(url, { env: past }).send(TOKEN)).toMatchObject({ kind: 'answered', status: 200 });
+    expect(await endpoint(url, { env: past }).send(TOKEN, ignore)).toMatchObject({
+      kind: 'answered',
+      status: 200,
+    });
     expect(proxy.tunnels()).toBe(1);
   });
 
@@ -256,7 +277,7 @@ describe('a token endpoint behind TLS', () => {
     const { url, requests } = await servingTls();
     const proxy = await startProxy(() => null);
     const env = { https_proxy: proxy.url, CODEX_CA_CERTIFICATE: join(TLS, 'ca.pem') };
-    expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({ kind: 'never_sent' });
+    expect(await endpoint(url, { env }).send(TOKEN, ignore)).toMatchObject({ kind: 'never_sent' });
     expect(proxy.tunnels()).toBe(1);
     expect(requests()).toBe(0);
   });
@@ -267,7 +288,7 @@ describe('a token endpoint behind TLS', () => {
     const url = `https://127.0.0.1:${String(await listening(server))}/`;
     const proxy = await startProxy((port) => connect(port, '127.0.0.1'));
     const env = { HTTPS_PROXY: proxy.url, CODEX_CA_CERTIFICATE: join(TLS, 'ca.pem') };
-    expect(await endpoint(url, { env }).send(TOKEN)).toMatchObject({
+    expect(await endpoint(url, { env }).send(TOKEN, ignore)).toMatchObject({
       kind: 'lost',
       message: 'the answer is over 1 MiB',
     });

@@ -1,0 +1,66 @@
+import { constants } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { AuthdError, describeError } from '../errors.js';
+import { pause, type Clock } from '../os/clock.js';
+import type { FileSystem, OpenFile } from '../os/file-system.js';
+
+/** Codex itself gives up on one of them after 5 s, and throws away new tokens then (facts 3.2). */
+const PATIENCE_MS = 2_000;
+const RETRY_MS = 10;
+
+/**
+ * Does `work` while no Codex that locks can write: `auth.lock` in its home, then `auth.json.lock` beside the real
+ * file, in Codex's order (facts 3). Both are regular files that stay behind, for ever and for everyone; a directory at
+ * one of their places would cost the login (facts 3.1). Held for milliseconds, never across the network.
+ *
+ * Where the kernel offers no `flock`, the work is done without.
+ *
+ * @throws AuthdError `storage` if a Codex does not let go in time, or a lock file cannot be opened
+ */
+export async function withCodexLocks<T>(
+  fs: FileSystem,
+  path: string,
+  realPath: string,
+  clock: Clock,
+  work: () => Promise<T>,
+): Promise<T> {
+  const held: OpenFile[] = [];
+  try {
+    for (const lock of [join(dirname(path), 'auth.lock'), `${realPath}.lock`]) {
+      held.push(await take(fs, lock, clock));
+    }
+    return await work();
+  } finally {
+    for (const file of held.reverse()) await file.close();
+  }
+}
+
+async function take(fs: FileSystem, path: string, clock: Clock): Promise<OpenFile> {
+  const file = await open(fs, path);
+  const giveUpAtMs = clock.now() + PATIENCE_MS;
+  try {
+    while (file.tryLock() === false) {
+      if (clock.now() >= giveUpAtMs) {
+        throw new AuthdError('storage', `Codex has held ${path} for over ${String(PATIENCE_MS / 1000)} s`, {
+          hint: 'nothing to do, unless a Codex process hangs',
+        });
+      }
+      await pause(clock, RETRY_MS);
+    }
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function open(fs: FileSystem, path: string): Promise<OpenFile> {
+  try {
+    return await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  } catch (error) {
+    throw new AuthdError('storage', `Codex's lock file cannot be opened: ${describeError(error)}`, {
+      hint: `if there is a directory at ${path}, remove it: Codex would lose its login over it`,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { createServer } from 'node:net';
+import { systemErrorCode } from '../errors.js';
+import type { FileSystem, OpenFile } from '../os/file-system.js';
+
+/** A lock that the kernel takes back when its holder ends, however that ends. */
+export interface KernelLock {
+  /** The lock file, open for reading and writing. */
+  readonly file: OpenFile;
+  /** Lets go; the file stays, or is removed by whoever knows that nobody needs it. */
+  release(): Promise<void>;
+}
+
+/**
+ * Tries to take the kernel's lock on a file, which is made if it is not there. Where there is no `flock`, an abstract
+ * socket serves on Linux; elsewhere there is then no such lock, and the caller is on its own.
+ *
+ * Resolves to null if another process of this machine has it.
+ */
+export async function tryKernelLock(fs: FileSystem, path: string): Promise<KernelLock | null> {
+  for (;;) {
+    const file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      const taken = file.tryLock();
+      if (taken === false) return await give(file);
+      const fallback = taken === null ? await tryAbstractSocket(path) : NO_SOCKET;
+      if (fallback === null) return await give(file);
+      // Its last holder may have removed the file after we opened it: then this is a lock on nothing.
+      if (await isStillAt(fs, path, file)) {
+        return {
+          file,
+          release: async () => {
+            await file.close();
+            await fallback();
+          },
+        };
+      }
+      await fallback();
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await file.close();
+  }
+}
+
+async function give(file: OpenFile): Promise<null> {
+  await file.close();
+  return null;
+}
+
+async function isStillAt(fs: FileSystem, path: string, file: OpenFile): Promise<boolean> {
+  try {
+    return (await fs.stat(path)).identity === (await file.stat()).identity;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+const NO_SOCKET = (): Promise<void> => Promise.resolve();
+
+/** An abstract socket of Linux: a lock with no file and no native code, which any local user could squat (facts 5.8). */
+function tryAbstractSocket(path: string): Promise<(() => Promise<void>) | null> {
+  if (process.platform !== 'linux') return Promise.resolve(NO_SOCKET);
+  const name = createHash('sha256').update(path).digest('hex').slice(0, 32);
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.unref();
+    server.once('error', (error) => {
+      if (systemErrorCode(error) === 'EADDRINUSE') resolve(null);
+      else reject(error);
+    });
+    server.listen(`\0codex-authd/${name}`, () => {
+      resolve(
+        () =>
+          new Promise((done) =>
+            server.close(() => {
+              done();
+            }),
+          ),
+      );
+    });
+  });
+}

@@ -1,0 +1,39 @@
+import { hostname } from 'node:os';
+import * as v from 'valibot';
+import type { FileSystem, OpenFile } from '../os/file-system.js';
+import { identifyMachine } from '../os/machine.js';
+import { writeAll } from './durable.js';
+import { readText } from './read-text.js';
+
+const OwnerSchema = v.object({
+  pid: v.number(),
+  host: v.string(),
+  /** Which running kernel: a process of another one is not ours to judge. */
+  machine: v.string(),
+  socket: v.string(),
+  since: v.string(),
+});
+
+/** Who holds the lock of an account, as the file beside the lock says. */
+export type LockOwner = v.InferOutput<typeof OwnerSchema>;
+
+const LARGEST_BYTES = 4096;
+
+export function describeOwner(socket: string, nowMs: number): LockOwner {
+  const since = new Date(nowMs).toISOString();
+  return { pid: process.pid, host: hostname(), machine: identifyMachine(), socket, since };
+}
+
+/** Who wrote himself down last; null if nobody did. */
+export async function readOwner(fs: FileSystem, path: string): Promise<LockOwner | null> {
+  try {
+    return v.parse(OwnerSchema, JSON.parse(await readText(fs, path, LARGEST_BYTES)));
+  } catch {
+    return null;
+  }
+}
+
+export async function writeOwner(file: OpenFile, owner: LockOwner): Promise<void> {
+  await file.truncate(0);
+  await writeAll(file, Buffer.from(`${JSON.stringify(owner, null, 2)}\n`));
+}

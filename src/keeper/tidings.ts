@@ -1,0 +1,42 @@
+import { sameState, type KeeperState } from '../core/state.js';
+import type { LogPort } from './ports.js';
+import type { KeeperEvent, KeeperSnapshot } from './snapshot.js';
+
+/** Who is to be told, and what they were told last. */
+export class Tidings {
+  readonly #log: LogPort;
+  readonly #listeners = new Set<(event: KeeperEvent) => void>();
+  #last: KeeperState | null = null;
+
+  constructor(log: LogPort) {
+    this.#log = log;
+  }
+
+  /** Whether nobody could have been told anything yet. */
+  get isFirst(): boolean {
+    return this.#last === null;
+  }
+
+  subscribe(listener: (event: KeeperEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells the state, if it is another one than the last. */
+  announce(snapshot: KeeperSnapshot): void {
+    if (this.#last !== null && sameState(this.#last, snapshot.state)) return;
+    this.#last = snapshot.state;
+    this.tell({ type: 'state', snapshot });
+  }
+
+  /** A subscriber that throws costs neither the others nor the keeper anything. */
+  tell(event: KeeperEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#log.error({ err: error }, 'a subscriber failed');
+      }
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { withCodexLocks } from '../../src/auth-file/codex-locks.js';
+import { systemClock, type Clock } from '../../src/os/clock.js';
+import { systemFileSystem, type OpenFile } from '../../src/os/file-system.js';
+import { scratchDir } from '../support/scratch-dir.js';
+
+/** Takes the kernel's lock as a Codex would, through a descriptor of its own. */
+async function holdAsCodex(path: string): Promise<OpenFile> {
+  const file = await systemFileSystem.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  expect(file.tryLock()).toBe(true);
+  return file;
+}
+
+describe('the locks of Codex', () => {
+  it('are both held while the work is done, and stay behind as files', async () => {
+    const [home, elsewhere] = [await scratchDir(), await scratchDir()];
+    const real = join(elsewhere, 'auth.json');
+    const done = await withCodexLocks(
+      systemFileSystem,
+      join(home, 'auth.json'),
+      real,
+      systemClock,
+      async () => {
+        for (const path of [join(home, 'auth.lock'), `${real}.lock`]) {
+          const file = await systemFileSystem.open(path, constants.O_RDWR);
+          expect(file.tryLock()).toBe(false);
+          await file.close();
+        }
+        return 'done';
+      },
+    );
+    expect(done).toBe('done');
+    expect(await readdir(home)).toEqual(['auth.lock']);
+    expect((await stat(`${real}.lock`)).isFile()).toBe(true);
+    await (await holdAsCodex(`${real}.lock`)).close();
+  });
+
+  it('are waited for, and taken when Codex lets go', async () => {
+    const home = await scratchDir();
+    const path = join(home, 'auth.json');
+    const codex = await holdAsCodex(join(home, 'auth.lock'));
+    let tries = 0;
+    const clock: Clock = {
+      now: () => 0,
+      after: (_ms, wake) => {
+        tries += 1;
+        void (tries === 3 ? codex.close() : Promise.resolve()).then(wake);
+        return () => undefined;
+      },
+    };
+    let isDone = false;
+    await withCodexLocks(systemFileSystem, path, path, clock, () => {
+      isDone = true;
+      return Promise.resolve();
+    });
+    expect([isDone, tries]).toEqual([true, 3]);
+  });
+
+  it('are not waited for without limit, and the work is not done without them', async () => {
+    const home = await scratchDir();
+    const path = join(home, 'auth.json');
+    const codex = await holdAsCodex(`${path}.lock`);
+    let nowMs = 0;
+    const clock: Clock = {
+      now: () => nowMs,
+      after: (ms, wake) => {
+        nowMs += ms;
+        setImmediate(wake);
+        return () => undefined;
+      },
+    };
+    let isDone = false;
+    const work = (): Promise<void> => {
+      isDone = true;
+      return Promise.resolve();
+    };
+    await expect(withCodexLocks(systemFileSystem, path, path, clock, work)).rejects.toMatchObject({
+      code: 'storage',
+    });
+    expect(isDone).toBe(false);
+    await codex.close();
+    await withCodexLocks(systemFileSystem, path, path, clock, work);
+    expect(isDone).toBe(true);
+  });
+
+  it('let go when the work fails', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const fail = (): Promise<void> => Promise.reject(new Error('no'));
+    await expect(withCodexLocks(systemFileSystem, path, path, systemClock, fail)).rejects.toThrow('no');
+    await (await holdAsCodex(`${path}.lock`)).close();
+  });
+
+  it('are told when a directory lies in the place of one, over which Codex would lose its login', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await mkdir(`${path}.lock`);
+    const nothing = (): Promise<void> => Promise.resolve();
+    await expect(withCodexLocks(systemFileSystem, path, path, systemClock, nothing)).rejects.toMatchObject({
+      code: 'storage',
+      hint: expect.stringContaining('remove it') as string,
+    });
+  });
+});
