@@ -19,22 +19,32 @@ export function withTokens(text: string, tokens: TokenSet, nowMs: number): strin
   }
   fields.push([['last_refresh'], new Date(nowMs).toISOString()]);
 
+  parse(text);
   const edited = fields.reduce((current, [path, value]) => setField(current, path, value), text);
   assertReadsBack(edited, fields);
   return edited;
 }
 
 function setField(text: string, path: JSONPath, value: string): string {
-  const edits = modify(text, path, value, { formattingOptions: { insertSpaces: true, tabSize: 2 } });
-  return applyEdits(text, edits);
+  // No formatting options: with them, the whole line that a missing field is added to would be laid out anew.
+  return applyEdits(text, modify(text, path, value, {}));
 }
 
 /** A document that names a field twice is edited at the first and read at the last: better refused than half changed. */
 function assertReadsBack(text: string, fields: readonly (readonly [JSONPath, string])[]): void {
-  const document: unknown = JSON.parse(text);
+  const document = parse(text);
   for (const [path, value] of fields) {
     const found = path.reduce<unknown>((at, key) => (isObject(at) ? at[key] : undefined), document);
     if (found !== value) throw new Error(`auth.json has no single place for ${path.join('.')}`);
+  }
+}
+
+/** V8's own message would quote the text, and with it perhaps a token. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('auth.json is not complete JSON');
   }
 }
 

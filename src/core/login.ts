@@ -182,5 +182,5 @@ function isObject(value: unknown): value is Fields {
 }
 
 function shorten(value: unknown): string {
-  return JSON.stringify(value).slice(0, 40);
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : 'it is no text';
 }

@@ -12,7 +12,7 @@ export interface LoginTokens {
 }
 
 /** The lifetime of an access token of a Codex login, in seconds: 10 days (facts 1.5). */
-export const CODEX_LIFETIME_SECONDS = 10 * 24 * 3600;
+const CODEX_LIFETIME_SECONDS = 10 * 24 * 3600;
 
 export interface LoginOptions {
   /** When the access token was issued, in milliseconds since the epoch; now by default. */

@@ -139,7 +139,7 @@ export function cutMidBody(effect: Effect = 'rotates'): ScriptedAnswer {
   };
 }
 
-/** The whole body is sent in chunks, but not the end of it. */
+/** The whole body is sent in chunks, but not the end of it: all that matters has arrived. */
 export function cutAfterBody(effect: Effect = 'rotates'): ScriptedAnswer {
   return {
     name: 'cut_after_body',

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+/** `vitest run` runs the suite; `vitest run --mode full` the long tests, which take minutes each. */
+export default defineConfig(({ mode }) => ({
+  test: {
+    include: mode === 'full' ? ['test/full/**/*.test.ts'] : ['test/**/*.test.ts'],
+    exclude: mode === 'full' ? [] : ['test/full/**'],
+    setupFiles: ['test/support/setup.ts'],
+    // Each file has a process of its own: setup.ts changes the environment of the whole process.
+    pool: 'forks',
+    testTimeout: mode === 'full' ? 600_000 : 20_000,
+    hookTimeout: 20_000,
+    retry: 0,
+    allowOnly: false,
+  },
+}));
