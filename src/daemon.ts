@@ -1,6 +1,7 @@
 import { pino, type Logger } from 'pino';
 import type { SettingFlags } from './config/flags.js';
 import { readSettings, type Settings } from './config/settings.js';
+import { describeError } from './errors.js';
 import { keepAccount, type KeptAccount } from './keep-account.js';
 import { systemClock } from './os/clock.js';
 import type { Environment } from './os/paths.js';
@@ -30,16 +31,16 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       accounts.push(await keepAccount(config, settings, options.env, log));
     }
     const server = await serve(settings, accounts, startedAtMs, log);
+    for (const account of accounts) account.activate();
     const stopTicking = startTicking(() => {
       for (const account of accounts) account.tick();
     }, log);
     log.info({ signal: await stopped }, 'stopping');
     await stopTicking();
-    await closeAll(accounts);
+    await Promise.all(accounts.map((account) => account.finish()));
     await server.close();
-  } catch (error) {
-    await closeAll(accounts);
-    throw error;
+  } finally {
+    await Promise.all(accounts.map((account) => account.close()));
   }
   log.info({}, 'stopped');
   return 0;
@@ -67,10 +68,6 @@ async function serve(
   }
   log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
   return server;
-}
-
-async function closeAll(accounts: readonly KeptAccount[]): Promise<void> {
-  await Promise.all(accounts.map((account) => account.close()));
 }
 
 function untilStopped(reload: () => void): Promise<NodeJS.Signals> {
@@ -104,7 +101,8 @@ async function reload(
     if (settings.socketPath !== running.socketPath) log.warn({}, 'socket takes effect at the next start');
     log.info({}, 'configuration read again');
   } catch (error) {
-    log.error({ err: error }, 'the configuration cannot be used; the old one stays in force');
+    const reason = describeError(error);
+    log.error({ reason }, 'the configuration cannot be used; the old one stays in force');
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { AuthFile } from './auth-file/auth-file.js';
 import { RecordStore } from './auth-file/record-store.js';
+import { stateName } from './auth-file/state-name.js';
 import { readSettings } from './config/settings.js';
 import { loginIn } from './core/login.js';
 import { decideState, servable } from './core/state.js';
@@ -34,7 +35,7 @@ export async function inspectAccount({ flags, env, account }: InspectOptions): P
   if (reading.kind === 'unsettled') {
     throw new AuthdError('storage', 'auth.json is being written all the time', { hint: 'ask again' });
   }
-  const store = new RecordStore(fs, stateDirectory, account);
+  const store = new RecordStore(fs, stateDirectory, stateName(account, authFile.path));
   const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve() }, SILENT);
   const nowMs = clock.now();
   await ledger.open(nowMs);
@@ -42,10 +43,9 @@ export async function inspectAccount({ flags, env, account }: InspectOptions): P
   await ledger.enter(loginIn(reading, config.baseUrls), 'other', writtenAtMs, nowMs);
 
   const { login, published, epitaph, facts, record } = ledger;
-  const trouble = epitaph === null ? null : { reason: 'refresh_token_rejected' as const, detail: epitaph };
   return accountStatus({
     account,
-    state: decideState({ login, nowMs, rotating: false, trouble }),
+    state: decideState({ login, nowMs, rotating: false, trouble: epitaph }),
     credential: published !== null && servable(published, nowMs) ? published : null,
     login: facts,
     nextRotationAtMs: null,

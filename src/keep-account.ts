@@ -6,9 +6,10 @@ import { locateRealFile } from './auth-file/locate.js';
 import { AccountLock } from './auth-file/lock.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { removeLeftovers } from './auth-file/stage.js';
+import { stateName } from './auth-file/state-name.js';
 import { watchAuthFile } from './auth-file/watch.js';
 import type { AccountConfig, Settings } from './config/settings.js';
-import { AuthdError } from './errors.js';
+import { AuthdError, describeError } from './errors.js';
 import { Keeper, type KeeperSettings } from './keeper/keeper.js';
 import { systemClock as clock } from './os/clock.js';
 import { systemFileSystem as fs } from './os/file-system.js';
@@ -20,15 +21,19 @@ import { readVersion } from './version.js';
 export interface KeptAccount {
   readonly keeper: Keeper;
   readonly authFile: string;
+  /** Lets it rotate from now on. */
+  activate(): void;
   /** To be called every few seconds. */
   tick(): void;
   configure(config: AccountConfig): void;
-  /** Finishes a rotation in flight, then lets go of everything. */
+  /** Finishes a rotation in flight; what is there is served on. */
+  finish(): Promise<void>;
+  /** Lets go of the file, for a successor. */
   close(): Promise<void>;
 }
 
 /**
- * Takes the account's lock, reads its auth.json and starts to keep it.
+ * Takes the account's lock and reads its auth.json. Nothing is sent before `activate`.
  *
  * @throws AuthdError `already_running` if another daemon keeps it
  */
@@ -51,14 +56,16 @@ export async function keepAccount(
     clock,
     reportFailure('the account lock was lost'),
   );
-  await takeLock(lock, path, log);
+  await takeLock(lock, log);
+  await sweep(path, lock, log);
 
+  const name = stateName(config.name, path);
   const keeper = new Keeper({
     ...keeperSettings(config, env),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
-    record: new RecordStore(fs, settings.stateDirectory, config.name),
-    journal: new Journal(fs, settings.stateDirectory, config.name),
+    record: new RecordStore(fs, settings.stateDirectory, name),
+    journal: new Journal(fs, settings.stateDirectory, name),
     lock,
     clock,
     log,
@@ -68,38 +75,66 @@ export async function keepAccount(
     path,
     fs,
     clock,
-    onDirty: () => void keeper.observe(),
-    onError: reportFailure('watching auth.json failed; it is still read every few seconds'),
+    onDirty: () => {
+      void takeLock(lock, log)
+        .catch(reportFailure('another daemon keeps this account'))
+        .then(() => keeper.observe());
+    },
+    onError: reportFailure(WATCH_FAILED),
   });
-  await keeper.start();
+  await keeper.open();
 
   return {
     keeper,
     authFile: path,
+    activate() {
+      keeper.activate();
+    },
     tick() {
-      watch.recheck().catch(reportFailure('watching auth.json failed; it is still read every few seconds'));
-      void keeper.tick();
+      watch.recheck().catch(reportFailure(WATCH_FAILED));
+      keeper.tick().catch(reportFailure('auth.json could not be looked at'));
     },
     configure(changed) {
       keeper.configure(keeperSettings(changed, env));
     },
+    finish() {
+      return keeper.stop();
+    },
     async close() {
-      await keeper.stop();
       await watch.close();
       await lock.release();
     },
   };
 }
 
-/** A directory in which no lock can be made is no reason to serve nobody: only rotations need it. */
-async function takeLock(lock: AccountLock, path: string, log: Logger): Promise<void> {
+const WATCH_FAILED = 'watching auth.json failed; it is still read every few seconds';
+
+/**
+ * A directory in which no lock can be made, or that is not there yet, is no reason to serve nobody: only rotations
+ * need it, and it is tried again with every change.
+ *
+ * @throws AuthdError `already_running` if another daemon has it
+ */
+async function takeLock(lock: AccountLock, log: Logger): Promise<void> {
   try {
     await lock.ensure();
+  } catch (error) {
+    if (error instanceof AuthdError && error.code === 'already_running') throw error;
+    log.warn({ reason: describeError(error) }, 'the account lock cannot be taken yet');
+  }
+}
+
+/** Removes what a daemon before this one left half done; its journal has what mattered. */
+async function sweep(path: string, lock: AccountLock, log: Logger): Promise<void> {
+  if (!lock.held) return;
+  try {
     const count = await removeLeftovers(fs, await locateRealFile(fs, path));
     if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
   } catch (error) {
-    if (error instanceof AuthdError && error.code === 'already_running') throw error;
-    log.warn({ auth_file: path, err: error }, 'the account lock cannot be taken yet');
+    log.warn(
+      { reason: describeError(error) },
+      'temporary files of a daemon before this one cannot be removed',
+    );
   }
 }
 

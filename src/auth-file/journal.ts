@@ -27,16 +27,16 @@ const ANSWER_ROOM = 1024 * 1024;
 const IntentSchema = v.object({ spent: v.string(), startedAtMs: v.number() });
 
 /**
- * The journal of one account: `<account>.journal` in the state directory, 0600, there only during a rotation and as
+ * The journal of one account: `<name>.journal` in the state directory, 0600, there only during a rotation and as
  * long after it as its outcome is not in auth.json.
  */
 export class Journal {
   readonly #fs: FileSystem;
   readonly #path: string;
 
-  constructor(fs: FileSystem, directory: string, account: string) {
+  constructor(fs: FileSystem, directory: string, name: string) {
     this.#fs = fs;
-    this.#path = join(directory, `${account}.journal`);
+    this.#path = join(directory, `${name}.journal`);
   }
 
   /**

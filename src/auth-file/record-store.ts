@@ -14,23 +14,29 @@ const Instant = v.nullable(v.number());
 const RecordSchema = v.object({
   schema: v.literal(1),
   generation: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  fingerprint: Fingerprint,
+  digest: Fingerprint,
   obtainedAtMs: v.number(),
   rotatedFingerprint: Fingerprint,
   lastRotationAtMs: Instant,
-  dead: v.nullable(v.object({ fingerprint: v.string(), detail: v.string() })),
+  dead: v.array(
+    v.object({
+      fingerprint: v.string(),
+      reason: v.picklist(['refresh_token_rejected', 'refresh_token_spent']),
+      detail: v.string(),
+    }),
+  ),
 });
 
-/** The record of one account, in the state directory: `<account>.json`, 0600. */
+/** The record of one account, in the state directory: `<name>.json`, 0600. */
 export class RecordStore {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #path: string;
 
-  constructor(fs: FileSystem, directory: string, account: string) {
+  constructor(fs: FileSystem, directory: string, name: string) {
     this.#fs = fs;
     this.#directory = directory;
-    this.#path = join(directory, `${account}.json`);
+    this.#path = join(directory, `${name}.json`);
   }
 
   /** @throws if the file is there and cannot be read, or is none of ours */

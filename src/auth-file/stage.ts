@@ -42,6 +42,7 @@ export async function openStage(
   let file: OpenFile | null = null;
   try {
     file = await createPrivate(fs, temporary);
+    await adoptOwner(fs, realPath, file);
     await writeAll(file, Buffer.alloc(size + SPARE_BYTES, ' '));
     await file.sync();
   } catch (error) {
@@ -52,6 +53,13 @@ export async function openStage(
     });
   }
   return new OpenStage(fs, realPath, temporary, file, exclusively);
+}
+
+/** A daemon that runs as root must not take a user's login away from that user's Codex. */
+async function adoptOwner(fs: FileSystem, realPath: string, file: OpenFile): Promise<void> {
+  const { owner } = await fs.stat(realPath).catch(() => file.stat());
+  const { uid, gid } = (await file.stat()).owner;
+  if (owner.uid !== uid || owner.gid !== gid) await file.chown(owner);
 }
 
 class OpenStage implements Stage {

@@ -1,32 +1,44 @@
+import type { ReasonOf } from './reasons.js';
+
 /** What is remembered of an account across restarts. No token in it, only fingerprints. */
 export interface AccountRecord {
   readonly schema: 1;
   /** The number of the credential last published. */
   readonly generation: number;
-  /** The access token that has this number. */
-  readonly fingerprint: string | null;
+  /** Tells the credential that has this number from every other one: see `digestOf`. */
+  readonly digest: string | null;
   /** When it was first published, in milliseconds since the epoch. */
   readonly obtainedAtMs: number;
   /** The access token that this program stored last. */
   readonly rotatedFingerprint: string | null;
   readonly lastRotationAtMs: number | null;
-  /** A refresh token that the server will never take again. */
-  readonly dead: DeadToken | null;
+  /** Refresh tokens that must never be sent again, the newest last. */
+  readonly dead: readonly DeadToken[];
 }
 
 export interface DeadToken {
   /** Of the refresh token. */
   readonly fingerprint: string;
-  /** One sentence: what the server said. */
+  readonly reason: ReasonOf<'login_required'>;
+  /** One sentence: what became of it. */
   readonly detail: string;
 }
 
 export const EMPTY_RECORD: AccountRecord = {
   schema: 1,
   generation: 0,
-  fingerprint: null,
+  digest: null,
   obtainedAtMs: 0,
   rotatedFingerprint: null,
   lastRotationAtMs: null,
-  dead: null,
+  dead: [],
 };
+
+/** How many dead tokens are remembered: years of rotations of a login that lives ten days at a time. */
+const REMEMBERED = 64;
+
+/** The record with one more dead token in it. */
+export function withDeadToken(record: AccountRecord, token: DeadToken): AccountRecord {
+  const others = record.dead.filter(({ fingerprint }) => fingerprint !== token.fingerprint);
+  return { ...record, dead: [...others, token].slice(-REMEMBERED) };
+}

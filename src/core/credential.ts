@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Secret } from './secret.js';
 
 /** What a consumer may have. Never the refresh token. */
@@ -17,13 +18,8 @@ export interface PublishedCredential extends Credential {
   readonly generation: number;
 }
 
-/** Whether two credentials are the same for a consumer. */
-export function sameCredential(a: Credential, b: Credential): boolean {
-  return (
-    a.accessToken.equals(b.accessToken) &&
-    a.expiresAtMs === b.expiresAtMs &&
-    a.accountId === b.accountId &&
-    a.plan === b.plan &&
-    a.baseUrl === b.baseUrl
-  );
+/** The same for two credentials exactly if a consumer could not tell one from the other. */
+export function digestOf({ accessToken, expiresAtMs, accountId, plan, baseUrl }: Credential): string {
+  const seen = JSON.stringify([accessToken.fingerprint, expiresAtMs, accountId, plan, baseUrl]);
+  return createHash('sha256').update(seen).digest('hex').slice(0, 16);
 }

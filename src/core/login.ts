@@ -121,6 +121,8 @@ function readRotating(file: Fields, baseUrls: BaseUrls): Login {
   if (!isObject(tokens)) return none('wrong_shape', 'auth.json has `tokens` that are no object');
   const { access_token: access, refresh_token: refresh, id_token: id } = tokens;
   if (!isText(access)) return none('wrong_shape', 'auth.json has no `tokens.access_token`');
+  if (!isHeaderSafe(access))
+    return none('wrong_shape', 'auth.json has an access token that no header can carry');
   if (!isText(refresh)) return none('no_refresh_token', 'auth.json has an access token but no refresh token');
 
   const accessClaims = readClaims(access);
@@ -133,7 +135,7 @@ function readRotating(file: Fields, baseUrls: BaseUrls): Login {
       accessToken: new Secret(access),
       expiresAtMs: accessClaims.expiresAtMs,
       issuedAtMs: accessClaims.issuedAtMs ?? lastRefreshMs,
-      accountId: isText(accountId) ? accountId : (idClaims.accountId ?? accessClaims.accountId),
+      accountId: [accountId, idClaims.accountId, accessClaims.accountId].find(isHeaderSafe) ?? null,
       plan: idClaims.plan ?? accessClaims.plan,
       baseUrl: baseUrls.chatgpt,
     },
@@ -146,6 +148,8 @@ function readRotating(file: Fields, baseUrls: BaseUrls): Login {
 function readStatic(kind: StaticLogin['kind'], value: unknown, field: string, baseUrls: BaseUrls): Login {
   if (!isPresent(value)) return none('no_login', `auth.json holds no ${field}`);
   if (!isText(value)) return none('wrong_shape', `auth.json has a \`${field}\` that is no string`);
+  if (!isHeaderSafe(value))
+    return none('wrong_shape', `auth.json has a \`${field}\` that no header can carry`);
   return {
     kind,
     credential: {
@@ -175,6 +179,11 @@ function isPresent(value: unknown): boolean {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
+}
+
+/** Visible ASCII: what a consumer will put into a header of its own. */
+function isHeaderSafe(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value);
 }
 
 function isObject(value: unknown): value is Fields {

@@ -57,6 +57,9 @@ const TERMINAL_CODES: ReadonlySet<string> = new Set([
   'account_deleted',
 ]);
 
+/** The server does not know the client; of the token it says nothing (RFC 6749 §5.2). */
+const CLIENT_CODES: ReadonlySet<string> = new Set(['invalid_client', 'unauthorized_client']);
+
 /** Statuses by which a gateway says that it passed the request on and lost the answer. */
 const LOST_BEHIND_GATEWAY: ReadonlySet<number> = new Set([502, 504, 520, 524]);
 
@@ -123,6 +126,7 @@ function readSuccess(status: number, body: Record<string, unknown> | null): Outc
 }
 
 function isTerminal(status: number, code: string | null): boolean {
+  if (code !== null && CLIENT_CODES.has(code)) return false;
   if (status === 401) return true;
   if (status < 400 || status >= 500 || status === 429 || code === null) return false;
   return TERMINAL_CODES.has(code) || (status === 400 && code === 'invalid_grant');

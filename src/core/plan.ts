@@ -86,10 +86,15 @@ export function earliestRotation(
   return issuedAtMs + Math.min(policy.minAgeMs, lifetimeOf(expiresAtMs, credential, provenance) / 2);
 }
 
+/** A token of which less than this part of its life is gone is as good as a new one. */
+const STILL_NEW = 1 / 20;
+/** One that is too short for what is asked is replaced on demand only once this part of its life is gone. */
+const WORTH_REPLACING = 1 / 4;
+
 /**
- * Whether a consumer that asks for `minValidMs` is served by a rotation. A server whose tokens live long enough is
- * asked, though not more often than every `demandIntervalMs`; one whose tokens are too short only once the token
- * is old enough to be worth it.
+ * Whether a consumer that asks for `minValidMs` is served by a rotation, and so that no consumer can drive the token
+ * endpoint: what we have just rotated is not rotated again for it, and where the server's tokens are too short for
+ * what is asked, the newest one has to do until a good part of its life is gone.
  */
 export function worthRotating(
   credential: Credential,
@@ -103,10 +108,13 @@ export function worthRotating(
   const leftMs = expiresAtMs - nowMs;
   if (leftMs <= 0) return true;
   if (leftMs >= minValidMs) return false;
-  if (lifetimeOf(expiresAtMs, credential, provenance) < minValidMs) {
-    return nowMs >= earliestRotation(credential, provenance, policy);
+  const lifetimeMs = lifetimeOf(expiresAtMs, credential, provenance);
+  const ageMs = nowMs - issuedAt(credential, provenance);
+  if (lifetimeMs < minValidMs) {
+    const isOldEnough = nowMs >= earliestRotation(credential, provenance, policy);
+    return isOldEnough && ageMs >= lifetimeMs * WORTH_REPLACING;
   }
-  return !provenance.rotated || nowMs >= provenance.obtainedAtMs + policy.demandIntervalMs;
+  return !provenance.rotated || ageMs >= Math.max(policy.demandIntervalMs, lifetimeMs * STILL_NEW);
 }
 
 /** A token of ours was issued when we got it; of another's only the token itself can tell. */

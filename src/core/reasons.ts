@@ -42,9 +42,11 @@ export const REASONS = {
   },
   storage_unavailable: { state: 'degraded', hint: 'free space or make the directory of auth.json writable' },
   locked_elsewhere: { state: 'degraded', hint: 'stop the other daemon that keeps this auth.json' },
+  expired: { state: 'degraded', hint: null },
   internal_error: { state: 'degraded', hint: 'report this with the log; the daemon goes on trying' },
 
   refresh_token_rejected: { state: 'login_required', hint: LOGIN },
+  refresh_token_spent: { state: 'login_required', hint: LOGIN },
 
   no_file: { state: 'logged_out', hint: LOGIN },
   no_login: { state: 'logged_out', hint: LOGIN },
@@ -59,14 +61,11 @@ export const REASONS = {
 
   not_json: { state: 'corrupt', hint: LOGIN },
   not_utf8: { state: 'corrupt', hint: LOGIN },
-  byte_order_mark: {
-    state: 'corrupt',
-    hint: "save the file without a byte order mark: `sed -i '1s/^\\xEF\\xBB\\xBF//'`",
-  },
+  byte_order_mark: { state: 'corrupt', hint: 'save auth.json without a byte order mark' },
   too_large: { state: 'corrupt', hint: LOGIN },
   wrong_shape: { state: 'corrupt', hint: LOGIN },
-  not_a_file: { state: 'corrupt', hint: 'move it away, then run `codex login`' },
-  unreadable: { state: 'corrupt', hint: 'make it readable for the user that runs the daemon: `chmod 600`' },
+  not_a_file: { state: 'corrupt', hint: 'move what lies there away, then run `codex login`' },
+  unreadable: { state: 'corrupt', hint: 'make auth.json readable for the user that runs the daemon' },
 } as const satisfies Record<string, Reason>;
 
 export type ReasonCode = keyof typeof REASONS;

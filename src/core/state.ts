@@ -42,8 +42,7 @@ export function decideState({ login, nowMs, rotating, trouble }: KeeperFacts): K
   }
   if (rotating) return stateOf('rotation_in_flight', 'a new access token is being fetched', served);
   if (trouble !== null) return stateOf(trouble.reason, trouble.detail, served);
-  if (served === null)
-    return stateOf('rotation_in_flight', 'the access token has expired, a new one is due', null);
+  if (served === null) return stateOf('expired', 'the access token has expired', null);
   if (served.expiresAtMs === null) {
     return stateOf('expiry_unknown', 'the access token is served, but does not say when it expires', served);
   }

@@ -1,17 +1,22 @@
+import type { DeadToken } from '../core/account-record.js';
 import type { PublishedCredential } from '../core/credential.js';
-import { withTokens } from '../core/edit.js';
-import { loginIn, readLogin, type BaseUrls, type Login } from '../core/login.js';
+import { loginIn, type BaseUrls, type Login, type RotatingLogin } from '../core/login.js';
 import { dueAt, worthRotating, type RefreshPolicy } from '../core/plan.js';
 import type { SettledReading } from '../core/reading.js';
+import { REASONS } from '../core/reasons.js';
 import { setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
 import { decideState, servable, type KeeperState, type Trouble } from '../core/state.js';
 import { describeError } from '../errors.js';
+import { pause } from '../os/clock.js';
+import { isOurs, isRotation, isWanting, readAhead, type Harvest } from './harvest.js';
 import { Ledger, type Writer } from './ledger.js';
+import { Lookout } from './lookout.js';
 import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
 import { RateLimit } from './rate-limit.js';
-import { rotate, storeHarvest, type Harvest, type RotationPorts, type RotationResult } from './rotate.js';
-import { serveCredential, serveRefresh, type Kept } from './serve.js';
 import { recover } from './recover.js';
+import { rotate, storeHarvest, type RotationPorts, type RotationResult } from './rotate.js';
+import { serveCredential, serveRefresh, type Kept } from './serve.js';
+import { Setbacks } from './setbacks.js';
 import type { CredentialKeeper, CredentialRequest, KeeperEvent, KeeperSnapshot } from './snapshot.js';
 import { Tidings } from './tidings.js';
 
@@ -23,7 +28,7 @@ export interface KeeperSettings {
 }
 
 /** Everything that a keeper is made of. */
-export interface KeeperOptions extends KeeperSettings, RotationPorts {
+export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHarvest'> {
   readonly account: string;
   readonly record: RecordPort;
   readonly log: LogPort;
@@ -33,6 +38,8 @@ export interface KeeperOptions extends KeeperSettings, RotationPorts {
 
 /** No timer is armed for longer: the wall clock may jump, and Node's timers do not notice (facts 5.4). */
 const LONGEST_NAP_MS = 3600 * 1000;
+/** Between two attempts to store, at the end, tokens that are in memory only. */
+const LAST_ATTEMPTS_MS = 1000;
 
 /**
  * Keeps one account: knows what is in its auth.json, decides when to rotate, and tells its subscribers. How a
@@ -42,65 +49,85 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly account: string;
   readonly #options: KeeperOptions;
   readonly #ledger: Ledger;
+  readonly #lookout: Lookout;
   readonly #tidings: Tidings;
-  #settings: KeeperSettings;
-  readonly #counts = { own: 0, adopted: 0, requests: 0, failures: 0 };
+  readonly #setbacks = new Setbacks();
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
-  /** The last setback, with the fingerprint of the refresh token that met it: another login starts afresh, the same one does not. */
-  #lastSetback: { readonly met: string; readonly setback: Setback } | null = null;
-  /** Tokens that could not be stored yet. */
+  readonly #counts = { own: 0, adopted: 0, requests: 0, failures: 0 };
+  #settings: KeeperSettings;
+  /** The last tokens that the server handed out. */
   #harvest: Harvest | null = null;
-  /** The same, as long as the file holds the login that they belong to. */
+  /** The same, as long as the file waits for them. */
   #pending: Harvest | null = null;
   #flight: Promise<void> | null = null;
-  #queue: Promise<unknown> = Promise.resolve();
+  #entries: Promise<unknown> = Promise.resolve();
   #lastStamp: string | null = null;
   #cancelNap: () => void = () => undefined;
-  #stopping = false;
+  #isActive = false;
 
   constructor(options: KeeperOptions) {
     this.account = options.account;
     this.#options = options;
     this.#settings = options;
     this.#ledger = new Ledger(options.account, options.record, options.log);
+    this.#lookout = new Lookout(options.authFile, async (reading) => {
+      await this.#enter(reading, 'other');
+    });
     this.#tidings = new Tidings(options.log);
   }
 
-  /** Reads the file for the first time; afterwards there is a state to tell. */
-  async start(): Promise<void> {
+  /** Reads the file for the first time; afterwards there is a state to tell. Nothing is sent before `activate`. */
+  async open(): Promise<void> {
     await this.#ledger.open(this.#now());
-    await this.#enqueue(() => this.#resume());
+    await this.#resume();
+    this.#settle();
   }
 
-  /** Ends the keeping. A rotation in flight is finished first. */
+  /** From now on the keeper rotates when it is time. */
+  activate(): void {
+    this.#isActive = true;
+    this.#settle();
+  }
+
+  /**
+   * Ends the keeping. A rotation in flight is finished first, and tokens that are nowhere but in memory are stored:
+   * there is no giving up on those.
+   */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#isActive = false;
     this.#cancelNap();
     await this.#flight;
-    if (this.#pending !== null) await this.rotate();
-    await this.#queue;
+    if (this.#pending !== null) await this.#fly();
+    while (this.#pending !== null && !this.#pending.isDurable) {
+      await pause(this.#options.clock, LAST_ATTEMPTS_MS);
+      await this.#fly();
+    }
+    await this.#lookout.close();
+    await this.#entries;
   }
 
   /** Takes other settings over, and drops a backoff that the old ones may have caused. */
   configure(settings: KeeperSettings): void {
     this.#settings = settings;
-    if (this.setback?.trouble.reason !== 'outcome_unknown') this.#lastSetback = null;
-    this.#lastStamp = null;
+    this.#setbacks.forgive();
     void this.observe();
   }
 
   /** The file may have changed: reads it once its writer has finished, and adopts what is in it. */
-  observe(): Promise<void> {
-    return this.#enqueue(() => this.#look());
+  async observe(): Promise<void> {
+    try {
+      await this.#lookout.look();
+    } catch (error) {
+      this.#options.log.error({ account: this.account, err: error }, 'auth.json could not be looked at');
+    }
+    this.#settle();
   }
 
   /** To be called every few seconds: notices a jump of the clock, and a change of the file that no event told of. */
-  tick(): Promise<void> {
-    return this.#enqueue(async () => {
-      const glance = await this.#options.authFile.read();
-      if (glance.kind !== 'unsettled' && glance.stamp === this.#lastStamp) return;
-      await this.#look();
-    });
+  async tick(): Promise<void> {
+    const glance = await this.#options.authFile.read();
+    if (glance.kind === 'unsettled' || glance.stamp !== this.#lastStamp) await this.observe();
+    else this.#settle();
   }
 
   credential(request: CredentialRequest): Promise<PublishedCredential> {
@@ -158,10 +185,8 @@ export class Keeper implements CredentialKeeper, Kept {
   get setback(): Setback | null {
     const { login, epitaph } = this.#ledger;
     if (login.kind !== 'chatgpt') return null;
-    if (epitaph !== null) {
-      return { trouble: { reason: 'refresh_token_rejected', detail: epitaph }, retryAtMs: null, failures: 0 };
-    }
-    return this.#lastSetback?.met === login.refreshToken.fingerprint ? this.#lastSetback.setback : null;
+    if (this.#pending === null && epitaph !== null) return { trouble: epitaph, retryAtMs: null, failures: 0 };
+    return this.#setbacks.of(login.refreshToken.fingerprint);
   }
 
   get flight(): Promise<void> | null {
@@ -175,10 +200,10 @@ export class Keeper implements CredentialKeeper, Kept {
     return worthRotating(published, provenance, this.#settings.policy, minValidMs, this.#now());
   }
 
-  /** When the token endpoint will next be asked; null if it will not. */
+  /** When the token endpoint will next be asked, or a store be tried again; null if it will not. */
   get nextRotationAtMs(): number | null {
     const { login, published, provenance } = this.#ledger;
-    if (this.#stopping || login.kind !== 'chatgpt' || published === null) return null;
+    if (!this.#isActive || login.kind !== 'chatgpt' || published === null) return null;
     if (this.setback !== null) return this.setback.retryAtMs;
     if (this.#pending !== null) return this.#now();
     return dueAt(published, provenance, this.#settings.policy);
@@ -186,163 +211,164 @@ export class Keeper implements CredentialKeeper, Kept {
 
   /** Rotates now, or joins the rotation in flight. Never rejects: how it ended is in the state. */
   rotate(): Promise<void> {
-    this.#flight ??= this.#enqueue(() => this.#rotateOnce()).finally(() => {
+    if (!this.#isActive) return this.#flight ?? Promise.resolve();
+    return this.#fly();
+  }
+
+  #fly(): Promise<void> {
+    const { login } = this.#ledger;
+    if (login.kind !== 'chatgpt') return Promise.resolve();
+    this.#flight ??= this.#rotateOnce(login, this.#pending).finally(() => {
       this.#flight = null;
       this.#settle();
     });
     return this.#flight;
   }
 
-  async #rotateOnce(): Promise<void> {
-    const { login, epitaph } = this.#ledger;
-    if (login.kind !== 'chatgpt' || epitaph !== null) return;
-    const pending = this.#pending;
-    if (this.#stopping && pending === null) return;
-    this.#tidings.announce(this.snapshot());
-    const ports = { ...this.#options, endpoint: this.#countingEndpoint() };
-    if (pending === null) await this.#conclude(await rotate(login.refreshToken, ports));
-    else await this.#conclude(await storeHarvest(pending, ports));
-  }
-
-  async #conclude(result: RotationResult): Promise<void> {
-    const context = this.#context();
-    switch (result.kind) {
-      case 'stored': {
-        const isFirstTold = this.#pending === null || !this.#pending.isDurable;
-        this.#counts.own += 1;
-        this.#harvest = null;
-        const isNew = await this.#enter(result.reading, 'us');
-        const trouble = isFirstTold ? this.#judgeNews(isNew) : null;
-        if (trouble === null) this.#lastSetback = null;
-        else this.#suffer(setback(trouble, context));
-        return;
-      }
-      case 'overtaken':
-        await this.#look();
-        return;
-      case 'not_stored':
-        this.#harvest = result.harvest;
-        await this.#look();
-        this.#suffer(setback({ reason: 'not_stored', detail: result.detail }, context));
-        return;
-      case 'failed':
-        this.#suffer(setbackAfter(result.outcome, context));
-        if (result.outcome.kind === 'rejected' && this.login.kind === 'chatgpt') {
-          await this.#ledger.bury(this.login.refreshToken, result.outcome.detail);
-        }
-        if (result.outcome.kind === 'unknown') await this.#look();
-        return;
-      case 'blocked':
-        this.#suffer(setback(result.trouble, context));
+  /** `login` is what the decision to rotate was made for: if another one takes its place, nothing is sent. */
+  async #rotateOnce(login: RotatingLogin, pending: Harvest | null): Promise<void> {
+    try {
+      await Promise.resolve();
+      this.#tidings.announce(this.snapshot());
+      const ports = { ...this.#options, endpoint: this.#countingEndpoint(), onHarvest: this.#receive };
+      const isFirst = pending === null;
+      const result = isFirst ? await rotate(login.refreshToken, ports) : await storeHarvest(pending, ports);
+      await this.#conclude(result, login, isFirst);
+    } catch (error) {
+      this.#options.log.error({ account: this.account, err: error }, 'unexpected error');
+      const trouble = { reason: 'internal_error', detail: describeError(error) } as const;
+      this.#suffer(login, setback(trouble, this.#context(login)));
     }
   }
 
-  /** A rotation that brought no longer life must not be repeated at once. */
-  #judgeNews(isNew: boolean): Trouble | null {
-    if (!isNew) return { reason: 'no_access_token', detail: 'the token endpoint gave no new access token' };
-    if (this.servable !== null) return null;
-    return {
-      reason: 'issued_expired',
-      detail: 'the token endpoint gave an access token that has already expired',
-    };
+  readonly #receive = (harvest: Harvest): void => {
+    this.#harvest = harvest;
+    this.#pending = harvest;
+  };
+
+  async #conclude(result: RotationResult, login: RotatingLogin, isFirst: boolean): Promise<void> {
+    this.#lookout.outdate();
+    switch (result.kind) {
+      case 'stored':
+        await this.#concludeStored(result.reading, login, isFirst);
+        return;
+      case 'overtaken':
+        await this.#lookout.look();
+        return;
+      case 'not_stored':
+        await this.#lookout.look();
+        this.#suffer(
+          this.#ledger.login,
+          setback({ reason: 'not_stored', detail: result.detail }, this.#context(login)),
+        );
+        return;
+      case 'failed': {
+        const { outcome } = result;
+        this.#counts.failures += 1;
+        this.#suffer(login, setbackAfter(outcome, this.#context(login)));
+        if (outcome.kind === 'rejected') {
+          const { fingerprint } = login.refreshToken;
+          await this.#ledger.bury({ fingerprint, reason: 'refresh_token_rejected', detail: outcome.detail });
+        }
+        await this.#lookout.look();
+        return;
+      }
+      case 'blocked':
+        this.#suffer(login, setback(result.trouble, this.#context(login)));
+    }
   }
 
-  #suffer(next: Setback): void {
+  async #concludeStored(reading: SettledReading, login: RotatingLogin, isFirst: boolean): Promise<void> {
+    const harvest = this.#harvest;
+    const context = this.#context(login);
+    this.#counts.own += 1;
+    if (harvest !== null) {
+      this.#harvest = { ...harvest, isStored: true };
+      if (isRotation(harvest)) await this.#ledger.bury(spentToken(harvest.spent));
+    }
+    await this.#enter(reading, 'us');
+    for (const { refreshToken } of [login, this.#ledger.login].filter((each) => each.kind === 'chatgpt')) {
+      this.#setbacks.clear(refreshToken.fingerprint);
+    }
+    const access = harvest?.tokens.accessToken ?? null;
+    const isNew = access !== null && !(isFirst && access.equals(login.credential.accessToken));
+    if (isNew && this.servable !== null) return;
     this.#counts.failures += 1;
-    const { login } = this.#ledger;
-    if (login.kind === 'chatgpt') this.#lastSetback = { met: login.refreshToken.fingerprint, setback: next };
-    const { retryAtMs, trouble } = next;
-    const retryAt = retryAtMs === null ? null : new Date(retryAtMs).toISOString();
-    this.#options.log.warn({ account: this.account, ...trouble, retry_at: retryAt }, 'rotation failed');
+    this.#suffer(this.#ledger.login, setback(isNew ? ISSUED_EXPIRED : NOTHING_NEW, context));
   }
 
-  async #look(): Promise<void> {
-    const reading = await this.#options.authFile.readSettled();
-    if (reading.kind !== 'unsettled') await this.#enter(reading, 'other');
+  #suffer(login: Login, next: Setback): void {
+    if (login.kind === 'chatgpt') this.#setbacks.set(login.refreshToken.fingerprint, next);
+    const { retryAtMs, trouble } = next;
+    const { reason, detail } = trouble;
+    const retryAt = retryAtMs === null ? null : new Date(retryAtMs).toISOString();
+    const fields = { account: this.account, reason, detail, hint: REASONS[reason].hint, retry_at: retryAt };
+    this.#options.log.warn(fields, 'rotation failed');
   }
 
   /** Takes up what a daemon before this one left in the journal, together with the first look at the file. */
   async #resume(): Promise<void> {
-    const { journal } = this.#options;
+    const { journal, log } = this.#options;
     const recovery = await recover(journal, this.#now()).catch((error: unknown) => {
-      this.#options.log.error({ account: this.account, err: error }, 'the journal cannot be read');
+      log.error({ account: this.account, err: error }, 'the journal cannot be read');
       return { kind: 'nothing' } as const;
     });
     if (recovery.kind === 'harvest') this.#harvest = recovery.harvest;
-    await this.#look();
-    if (recovery.kind === 'nothing' || this.#pending !== null) return;
+    await this.#lookout.look();
     const { login } = this.#ledger;
-    if (login.kind !== 'chatgpt') return;
-    if (recovery.kind === 'harvest' || login.refreshToken.fingerprint !== recovery.spent) {
-      this.#harvest = null;
-      await journal.clear();
+    if (recovery.kind === 'nothing' || this.#pending !== null || login.kind !== 'chatgpt') return;
+    if (recovery.kind === 'unknown' && recovery.spent === login.refreshToken.fingerprint) {
+      const detail = 'a rotation was cut short before its answer came';
+      this.#suffer(login, setbackAfter({ kind: 'unknown', detail }, this.#context(login)));
       return;
     }
-    const detail = 'a rotation was cut short before its answer came';
-    this.#suffer(setbackAfter({ kind: 'unknown', detail }, this.#context()));
+    if (recovery.kind === 'harvest') await this.#ledger.bury(spentToken(recovery.harvest.spent));
+    await journal.clear();
   }
 
-  /**
-   * The login as it will be once the tokens are stored: they are in the journal, so consumers may have them. Null if
-   * they are in memory only, or the file has no place for them.
-   */
-  #readAhead(reading: SettledReading, { tokens, isDurable }: Harvest): Login | null {
-    if (!isDurable || reading.kind !== 'text') return null;
-    try {
-      return readLogin(withTokens(reading.text, tokens, this.#now()), this.#settings.baseUrls);
-    } catch {
-      return null;
-    }
+  /** Enters what was read, one reading after the other. Resolves when everyone has been told. */
+  #enter(reading: SettledReading, by: Writer): Promise<void> {
+    const entered = this.#entries.then(() => this.#enterNow(reading, by));
+    this.#entries = entered.catch(() => undefined);
+    return entered;
   }
 
-  async #enter(reading: SettledReading, by: Writer): Promise<boolean> {
-    this.#lastStamp = reading.stamp;
-    const inFile = loginIn(reading, this.#settings.baseUrls);
-    this.#pending = this.#harvest !== null && belongsTo(this.#harvest, inFile) ? this.#harvest : null;
-    const ahead = this.#pending === null ? null : this.#readAhead(reading, this.#pending);
-    const login = ahead ?? inFile;
-    if (ahead !== null) by = 'us';
-    const { isFirst } = this.#tidings;
+  async #enterNow(reading: SettledReading, by: Writer): Promise<void> {
+    const { baseUrls } = this.#settings;
+    const inFile = loginIn(reading, baseUrls);
+    const harvest = this.#harvest;
+    const pending = harvest !== null && isWanting(harvest, inFile) ? harvest : null;
+    const ahead = pending === null ? null : readAhead(reading, pending, baseUrls, this.#now());
+    const writer = ahead !== null || (harvest !== null && isOurs(harvest, inFile)) ? 'us' : by;
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
-    const isNew = await this.#ledger.enter(login, by, writtenAtMs, this.#now());
+    const { isFirst } = this.#tidings;
+    const isNew = await this.#ledger.enter(ahead ?? inFile, writer, writtenAtMs, this.#now());
+    this.#lastStamp = reading.stamp;
+    this.#pending = pending;
     const { published } = this.#ledger;
-    if (isNew && published !== null) {
-      if (by === 'other' && !isFirst) this.#counts.adopted += 1;
-      const { generation, accessToken, expiresAtMs } = published;
-      const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
-      const { fingerprint } = accessToken;
-      const fields = { account: this.account, generation, fingerprint, expires_at: expiresAt };
-      this.#options.log.info(fields, by === 'us' ? 'rotated' : 'adopted');
-      if (this.servable !== null) this.#tidings.tell({ type: 'credential', credential: published });
-    }
-    return isNew;
+    if (!isNew || published === null) return;
+    if (writer === 'other' && !isFirst) this.#counts.adopted += 1;
+    const { generation, accessToken, expiresAtMs } = published;
+    const { fingerprint } = accessToken;
+    const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
+    const fields = { account: this.account, generation, fingerprint, expires_at: expiresAt };
+    this.#options.log.info(fields, writer === 'us' ? 'rotated' : 'adopted');
+    if (this.servable !== null) this.#tidings.tell({ type: 'credential', credential: published });
   }
 
   /** Announces the state, rotates if it is time, and naps until the next moment at which something is to be done. */
   #settle(): void {
     this.#cancelNap();
-    if (this.#stopping) return;
     const nowMs = this.#now();
     const nextMs = this.nextRotationAtMs;
     if (this.#flight === null && nextMs !== null && nextMs <= nowMs) void this.rotate();
     this.#tidings.announce(this.snapshot());
+    if (!this.#isActive) return;
     const moments = [this.#flight === null ? nextMs : null, this.servable?.expiresAtMs ?? null];
     const naps = moments.filter((moment) => moment !== null).map((moment) => moment - nowMs);
     this.#cancelNap = this.#options.clock.after(Math.min(LONGEST_NAP_MS, ...naps), () => {
       this.#settle();
     });
-  }
-
-  /** Runs the account's work one piece after the other. A piece that throws is logged, and the next one runs. */
-  #enqueue(work: () => Promise<void>): Promise<void> {
-    const done = this.#queue.then(work).catch((error: unknown) => {
-      this.#options.log.error({ account: this.account, err: error }, 'unexpected error');
-      this.#suffer(setback({ reason: 'internal_error', detail: describeError(error) }, this.#context()));
-    });
-    this.#queue = done.then(() => {
-      if (this.#flight === null) this.#settle();
-    });
-    return done;
   }
 
   #countingEndpoint(): TokenEndpointPort {
@@ -356,9 +382,9 @@ export class Keeper implements CredentialKeeper, Kept {
     };
   }
 
-  #context(): SetbackContext {
+  #context(login: RotatingLogin): SetbackContext {
     return {
-      previous: this.setback,
+      previous: this.#setbacks.of(login.refreshToken.fingerprint),
       nowMs: this.#now(),
       expiresAtMs: this.#ledger.published?.expiresAtMs ?? null,
       policy: this.#settings.policy,
@@ -371,9 +397,17 @@ export class Keeper implements CredentialKeeper, Kept {
   }
 }
 
-/** Also when the file holds the new tokens already: a commit may fail between its rename and its last sync. */
-function belongsTo({ spent, tokens }: Harvest, login: Login): boolean {
-  if (login.kind !== 'chatgpt') return false;
-  const { fingerprint } = login.refreshToken;
-  return fingerprint === spent || fingerprint === tokens.refreshToken?.fingerprint;
+const NOTHING_NEW: Trouble = {
+  reason: 'no_access_token',
+  detail: 'the token endpoint gave no new access token',
+};
+
+const ISSUED_EXPIRED: Trouble = {
+  reason: 'issued_expired',
+  detail: 'the token endpoint gave an access token that has already expired',
+};
+
+function spentToken(fingerprint: string): DeadToken {
+  const detail = 'auth.json holds a refresh token that was used before';
+  return { fingerprint, reason: 'refresh_token_spent', detail };
 }

@@ -1,8 +1,7 @@
-import { EMPTY_RECORD, type AccountRecord } from '../core/account-record.js';
-import { sameCredential, type PublishedCredential } from '../core/credential.js';
+import { EMPTY_RECORD, withDeadToken, type AccountRecord, type DeadToken } from '../core/account-record.js';
+import { digestOf, type PublishedCredential } from '../core/credential.js';
 import type { Login } from '../core/login.js';
 import type { Provenance } from '../core/plan.js';
-import type { Secret } from '../core/secret.js';
 import type { LogPort, RecordPort } from './ports.js';
 import type { LoginFacts } from './snapshot.js';
 
@@ -98,32 +97,29 @@ export class Ledger {
       return false;
     }
     const { credential } = login;
-    if (this.#published !== null && sameCredential(this.#published, credential)) {
-      this.#login = login;
-      return false;
-    }
-    const { fingerprint } = credential.accessToken;
-    const isKnown = this.#published === null && this.#record.fingerprint === fingerprint;
-    if (!isKnown) {
+    const digest = digestOf(credential);
+    const isNew = this.#published === null || digestOf(this.#published) !== digest;
+    if (this.#record.digest !== digest) {
+      const { fingerprint } = credential.accessToken;
       const rotated = by === 'us' ? { rotatedFingerprint: fingerprint, lastRotationAtMs: nowMs } : {};
       const generation = this.#record.generation + 1;
-      await this.#save({ ...this.#record, ...rotated, generation, fingerprint, obtainedAtMs: nowMs });
+      await this.#save({ ...this.#record, ...rotated, generation, digest, obtainedAtMs: nowMs });
     }
     this.#login = login;
     this.#published = { ...credential, generation: this.#record.generation };
-    return true;
+    return isNew;
   }
 
-  /** Remembers that the server will never take this refresh token again. */
-  async bury(refreshToken: Secret, detail: string): Promise<void> {
-    await this.#save({ ...this.#record, dead: { fingerprint: refreshToken.fingerprint, detail } });
+  /** Remembers that this refresh token must never be sent again. */
+  async bury(token: DeadToken): Promise<void> {
+    await this.#save(withDeadToken(this.#record, token));
   }
 
-  /** What the server said when it buried the current refresh token; null if it lives. */
-  get epitaph(): string | null {
-    const { dead } = this.#record;
-    if (dead === null || this.#login.kind !== 'chatgpt') return null;
-    return dead.fingerprint === this.#login.refreshToken.fingerprint ? dead.detail : null;
+  /** Why the refresh token in the file must not be sent; null if it may be. */
+  get epitaph(): DeadToken | null {
+    if (this.#login.kind !== 'chatgpt') return null;
+    const { fingerprint } = this.#login.refreshToken;
+    return this.#record.dead.find((dead) => dead.fingerprint === fingerprint) ?? null;
   }
 
   /** What was decided holds while the daemon lives, even if the disk refuses to remember it. */

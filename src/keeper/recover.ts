@@ -1,6 +1,6 @@
 import { readOutcome } from '../core/outcome.js';
+import type { Harvest } from './harvest.js';
 import type { JournalPort } from './ports.js';
-import type { Harvest } from './rotate.js';
 
 /** What the journal of a daemon that was killed tells. */
 export type Recovery =
@@ -18,5 +18,5 @@ export async function recover(journal: JournalPort, nowMs: number): Promise<Reco
   const answer = { kind: 'answered', status: 200, body: left.answer, retryAfter: null, date: null } as const;
   const outcome = readOutcome(answer, nowMs);
   if (outcome.kind !== 'rotated') return { kind: 'unknown', spent };
-  return { kind: 'harvest', harvest: { spent, tokens: outcome.tokens, isDurable: true } };
+  return { kind: 'harvest', harvest: { spent, tokens: outcome.tokens, isDurable: true, isStored: false } };
 }

@@ -1,11 +1,12 @@
 import { withTokens } from '../core/edit.js';
 import { readLogin } from '../core/login.js';
-import { readOutcome, type Outcome, type TokenSet } from '../core/outcome.js';
+import { readOutcome, type Outcome } from '../core/outcome.js';
 import type { Reading, TextReading } from '../core/reading.js';
 import { Secret } from '../core/secret.js';
 import type { Trouble } from '../core/state.js';
 import { AuthdError, describeError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
+import type { Harvest } from './harvest.js';
 import type {
   AccountLockPort,
   AuthFilePort,
@@ -21,15 +22,8 @@ export interface RotationPorts {
   readonly journal: JournalPort;
   readonly lock: AccountLockPort;
   readonly clock: Clock;
-}
-
-/** A token set that the server handed out for a refresh token that is spent now. */
-export interface Harvest {
-  /** Of the refresh token that was spent. */
-  readonly spent: string;
-  readonly tokens: TokenSet;
-  /** Whether it is in the journal, durably: only then may anyone hear of it before it is in auth.json. */
-  readonly isDurable: boolean;
+  /** Told of tokens as soon as they have come, before anything is done with them that could fail. */
+  readonly onHarvest: (harvest: Harvest) => void;
 }
 
 /** How a rotation ended. */
@@ -39,7 +33,7 @@ export type RotationResult =
   /** Someone else changed the login: theirs is the truth, nothing of ours was stored. */
   | { readonly kind: 'overtaken' }
   /** The server gave tokens that could not be stored yet. They must not be lost. */
-  | { readonly kind: 'not_stored'; readonly harvest: Harvest; readonly detail: string }
+  | { readonly kind: 'not_stored'; readonly detail: string }
   /** The server gave no tokens. */
   | { readonly kind: 'failed'; readonly outcome: Exclude<Outcome, { kind: 'rotated' }> }
   /** Nothing was sent. */
@@ -69,17 +63,12 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     const isDurable = await seal(journal);
 
     const outcome = readOutcome(answer, clock.now());
-    if (outcome.kind === 'unknown') return { kind: 'failed', outcome };
     if (outcome.kind === 'rotated') {
-      const harvest = { spent: known.fingerprint, tokens: outcome.tokens, isDurable };
+      const harvest = { spent: known.fingerprint, tokens: outcome.tokens, isDurable, isStored: false };
+      ports.onHarvest(harvest);
       return await store(harvest, ports, stage);
     }
-    await ports.journal.clear();
-
-    if (outcome.kind === 'rejected') {
-      const after = await authFile.readSettled();
-      if (!hasRefreshToken(after, known.fingerprint)) return { kind: 'overtaken' };
-    }
+    if (outcome.kind !== 'unknown') await forget(ports);
     return { kind: 'failed', outcome };
   } catch (error) {
     return explainBlocked(error);
@@ -97,7 +86,7 @@ export async function storeHarvest(harvest: Harvest, ports: RotationPorts): Prom
     stage = await ports.authFile.stage(0);
     return await store(harvest, ports, stage);
   } catch (error) {
-    return { kind: 'not_stored', harvest, detail: describeError(error) };
+    return { kind: 'not_stored', detail: describeError(error) };
   } finally {
     await stage?.discard();
   }
@@ -137,11 +126,10 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
         return { kind: 'stored', reading: { ...reading, text, modifiedAtMs: clock.now() } };
       }
     }
-    return { kind: 'not_stored', harvest, detail: 'auth.json kept changing while it was to be replaced' };
+    return { kind: 'not_stored', detail: 'auth.json kept changing while it was to be replaced' };
   } catch (error) {
     return {
       kind: 'not_stored',
-      harvest,
       detail: `auth.json could not be replaced: ${describeError(error)}`,
     };
   }

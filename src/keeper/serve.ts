@@ -4,7 +4,7 @@ import { unservedCode } from '../core/reasons.js';
 import type { Setback } from '../core/setback.js';
 import type { KeeperState } from '../core/state.js';
 import { AuthdError } from '../errors.js';
-import { pause, type Clock } from '../os/clock.js';
+import type { Clock } from '../os/clock.js';
 import type { CredentialRequest } from './snapshot.js';
 import type { RateLimit } from './rate-limit.js';
 import { settledWithin } from './wait.js';
@@ -36,21 +36,31 @@ export async function serveCredential(
 ): Promise<PublishedCredential> {
   const giveUpAtMs = clock.now() + waitMs;
   while (kept.isWorthRotating(minValidMs)) {
-    const help = helpBefore(kept, giveUpAtMs, clock);
+    const help = helpBefore(kept, giveUpAtMs, clock.now());
     if (help === null) break;
-    const inTime = await settledWithin(help, giveUpAtMs - clock.now(), clock, signal);
-    if (!inTime) break;
+    const inTime = await settledWithin(help.work, help.waitMs, clock, signal);
+    if (!inTime && (signal?.aborted === true || clock.now() >= giveUpAtMs)) break;
   }
-  return kept.servable ?? fail(kept);
+  return kept.servable ?? fail(kept, clock);
 }
 
-/** What a consumer may wait for: the rotation in flight, a new one, or the next attempt; null if nothing will help in time. */
-function helpBefore(kept: Kept, giveUpAtMs: number, clock: Clock): Promise<void> | null {
-  if (kept.flight !== null) return kept.flight;
-  const retryAtMs = kept.setback === null ? clock.now() : kept.setback.retryAtMs;
+/** Something that may help a consumer, and how long to wait for it. */
+interface Help {
+  readonly work: Promise<void>;
+  readonly waitMs: number;
+}
+
+/** Never done: whoever waits for it waits for the time alone. */
+const NOTHING = new Promise<void>(() => undefined);
+
+/** What to wait for: the rotation in flight, a new one, or the time of the next attempt; null if nothing helps in time. */
+function helpBefore(kept: Kept, giveUpAtMs: number, nowMs: number): Help | null {
+  const waitMs = giveUpAtMs - nowMs;
+  if (kept.flight !== null) return { work: kept.flight, waitMs };
+  const retryAtMs = kept.setback === null ? nowMs : kept.setback.retryAtMs;
   if (retryAtMs === null || retryAtMs > giveUpAtMs) return null;
-  if (retryAtMs <= clock.now()) return kept.rotate();
-  return kept.servable === null ? pause(clock, retryAtMs - clock.now()) : null;
+  if (retryAtMs <= nowMs) return { work: kept.rotate(), waitMs };
+  return kept.servable === null ? { work: NOTHING, waitMs: retryAtMs - nowMs } : null;
 }
 
 /**
@@ -71,7 +81,12 @@ export async function serveRefresh(
   const inTime = await settledWithin(kept.rotate(), waitMs, clock, signal);
   const now = kept.servable;
   if (now !== null && now.generation !== before) return now;
-  return fail(kept, inTime ? undefined : 'the new credential did not come in time');
+  if (!inTime) return fail(kept, clock, 'the new credential did not come in time');
+  return fail(
+    kept,
+    clock,
+    kept.state.name === 'fresh' ? 'the rotation brought no new credential' : undefined,
+  );
 }
 
 function refuseHopeless(kept: Kept, clock: Clock): void {
@@ -81,16 +96,17 @@ function refuseHopeless(kept: Kept, clock: Clock): void {
       reason: state.reason,
     });
   }
-  if (login.kind === 'none' || state.name === 'login_required') fail(kept);
+  if (login.kind === 'none' || state.name === 'login_required') fail(kept, clock);
   const isRisky = setback?.trouble.reason === 'outcome_unknown' && (setback.retryAtMs ?? 0) > clock.now();
-  if (isRisky && kept.servable !== null) fail(kept);
+  if (isRisky && kept.servable !== null) fail(kept, clock);
 }
 
-function fail(kept: Kept, detail?: string): never {
-  const { state } = kept;
+function fail(kept: Kept, clock: Clock, detail?: string): never {
+  const { state, nextRotationAtMs } = kept;
+  const isAhead = nextRotationAtMs !== null && nextRotationAtMs > clock.now();
   throw new AuthdError(unservedCode(state.name), detail ?? state.detail, {
     hint: state.hint ?? undefined,
     reason: state.reason,
-    retryAtMs: kept.nextRotationAtMs ?? undefined,
+    retryAtMs: isAhead ? nextRotationAtMs : undefined,
   });
 }

@@ -24,6 +24,7 @@ export interface OpenFile {
   /** Writes at `position` before it returns, in one system call; returns the number of bytes. */
   writeNow(bytes: Uint8Array, position: number): number;
   truncate(length: number): Promise<void>;
+  chown(owner: Owner): Promise<void>;
   sync(): Promise<void>;
   /**
    * Takes the kernel's lock (`flock`) on the file: true if it is ours now, false if somebody else has it, null if this
@@ -33,8 +34,15 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/** Whose a file is, by number. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'other';
+  readonly owner: Owner;
   readonly size: number;
   readonly modifiedAtMs: number;
   /** Changes whenever the file is replaced or written: device, inode, size and both times to the nanosecond. */
@@ -52,6 +60,7 @@ export const systemFileSystem: FileSystem = {
       write: async (bytes, position) => (await handle.write(bytes, 0, bytes.length, position)).bytesWritten,
       writeNow: (bytes, position) => writeSync(handle.fd, bytes, 0, bytes.length, position),
       truncate: (length) => handle.truncate(length),
+      chown: ({ uid, gid }) => handle.chown(uid, gid),
       sync: () => handle.sync(),
       tryLock: () => tryFlock()?.(handle.fd) ?? null,
       close: () => handle.close(),
@@ -80,6 +89,7 @@ function describe(stats: BigIntStats): FileStat {
   const identity = `${String(stats.dev)}:${String(stats.ino)}`;
   return {
     kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other',
+    owner: { uid: Number(stats.uid), gid: Number(stats.gid) },
     size: Number(stats.size),
     modifiedAtMs: Number(stats.mtimeMs),
     stamp: `${identity}:${String(stats.size)}:${String(stats.mtimeNs)}:${String(stats.ctimeNs)}`,

@@ -2,7 +2,7 @@ import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RecordStore } from '../../src/auth-file/record-store.js';
-import { EMPTY_RECORD } from '../../src/core/account-record.js';
+import { EMPTY_RECORD, type AccountRecord } from '../../src/core/account-record.js';
 import { systemFileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
@@ -11,11 +11,11 @@ describe('the record of an account', () => {
     const directory = join(await scratchDir(), 'state', 'codex-authd');
     const store = new RecordStore(systemFileSystem, directory, 'default');
     expect(await store.load()).toBeNull();
-    const record = {
+    const record: AccountRecord = {
       ...EMPTY_RECORD,
       generation: 7,
-      fingerprint: 'abc',
-      dead: { fingerprint: 'def', detail: 'gone' },
+      digest: 'abc',
+      dead: [{ fingerprint: 'def', reason: 'refresh_token_spent', detail: 'gone' }],
     };
     await store.save({ ...record, generation: 6 });
     await store.save(record);

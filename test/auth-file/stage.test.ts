@@ -1,4 +1,4 @@
-import { lstat, readFile, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { chown, lstat, readFile, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AuthFile } from '../../src/auth-file/auth-file.js';
@@ -24,6 +24,17 @@ describe('committing a new auth.json', () => {
     expect(await readFile(path, 'utf8')).toBe('new');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await readdir(directory)).toEqual(['auth.json']);
+  });
+
+  it('leaves the file to whom it belongs, also when root is at work', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await writeFile(path, 'old');
+    const uid = process.getuid?.() === 0 ? 12_345 : (process.getuid?.() ?? 0);
+    const gid = process.getuid?.() === 0 ? 12_346 : (process.getgid?.() ?? 0);
+    await chown(path, uid, gid);
+    const stage = await openStage(systemFileSystem, path, 3);
+    expect(await stage.commit('old', 'new')).toBe(true);
+    expect(await stat(path)).toMatchObject({ uid, gid });
   });
 
   it('changes nothing if somebody else wrote in between', async () => {

@@ -134,7 +134,9 @@ describe('any document', () => {
     holdsForAll(anyAuthFile, (before) => {
       const login = readLogin(before);
       if (login.kind !== 'chatgpt') return;
-      const edited = readLogin(withTokens(before, { ...fresh, idToken: null }, NOW_MS));
+      const edited = readLogin(
+        withTokens(before, { ...fresh, accessToken: new Secret('new'), idToken: null }, NOW_MS),
+      );
       if (edited.kind !== 'chatgpt') throw new Error(edited.kind);
       expect(edited.refreshToken.reveal()).toBe(after.refresh_token);
       expect(edited.lastRefreshMs).toBe(NOW_MS);

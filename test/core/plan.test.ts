@@ -155,16 +155,25 @@ describe('a consumer that asks for more validity than is left', () => {
     expect(worthRotating(token, { ...from, rotated: false }, DEFAULT_POLICY, HOUR, NOW_MS + 1)).toBe(true);
   });
 
-  it('is a reason every 5 s at most for a token that the daemon got itself', () => {
+  it('is no reason for a token that the daemon got itself, while less than a twentieth of its life is gone', () => {
     const [token, from] = issued(HOUR);
-    expect(worthRotating(token, from, DEFAULT_POLICY, HOUR, NOW_MS + 5 * SECOND - 1)).toBe(false);
-    expect(worthRotating(token, from, DEFAULT_POLICY, HOUR, NOW_MS + 5 * SECOND)).toBe(true);
+    expect(worthRotating(token, from, DEFAULT_POLICY, HOUR, NOW_MS + 3 * MINUTE - 1)).toBe(false);
+    expect(worthRotating(token, from, DEFAULT_POLICY, HOUR, NOW_MS + 3 * MINUTE)).toBe(true);
+    const [short, since] = issued(20 * SECOND);
+    expect(worthRotating(short, since, DEFAULT_POLICY, 20 * SECOND, NOW_MS + 5 * SECOND - 1)).toBe(false);
+    expect(worthRotating(short, since, DEFAULT_POLICY, 20 * SECOND, NOW_MS + 5 * SECOND)).toBe(true);
   });
 
   it('is no reason, where tokens are too short for it, before half of the lifetime is over', () => {
     const [token, from] = issued(20 * SECOND);
     expect(worthRotating(token, from, DEFAULT_POLICY, MINUTE, NOW_MS + 10 * SECOND - 1)).toBe(false);
     expect(worthRotating(token, from, DEFAULT_POLICY, MINUTE, NOW_MS + 10 * SECOND)).toBe(true);
+  });
+
+  it('is no reason, where tokens are too short for it, before a quarter of a long lifetime is over', () => {
+    const [token, from] = issued(10 * DAY);
+    expect(worthRotating(token, from, DEFAULT_POLICY, 30 * DAY, NOW_MS + 2.5 * DAY - 1)).toBe(false);
+    expect(worthRotating(token, from, DEFAULT_POLICY, 30 * DAY, NOW_MS + 2.5 * DAY)).toBe(true);
   });
 
   it('is no reason for a token that does not expire', () => {

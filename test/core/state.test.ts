@@ -119,7 +119,7 @@ describe('a rotating login', () => {
       name: 'fresh',
       servesUntilMs: NOW_MS + 1,
     });
-    expect(decideState({ ...facts, login: expired })).toMatchObject({ name: 'refreshing', serving: false });
+    expect(decideState({ ...facts, login: expired })).toMatchObject({ reason: 'expired', serving: false });
     expect(decideState({ ...facts, login: login(null) })).toMatchObject({
       reason: 'expiry_unknown',
       serving: true,

@@ -138,7 +138,7 @@ describe('what a keeper does when the token endpoint fails', () => {
     const keeper = await world.keeper();
     expect(keeper.state.name).toBe('fresh');
     expect(refreshTokenIn(world.file.text)).toBe('refresh-of-codex');
-    expect(world.record?.dead).toBeNull();
+    expect(world.record?.dead).toMatchObject([{ fingerprint: fingerprintOf('refresh-1') }]);
   });
 
   it('asks again after a lost answer only at the last safe moment', async () => {

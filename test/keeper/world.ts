@@ -14,6 +14,7 @@ import type {
   TokenEndpointPort,
 } from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';
+import { pause } from '../../src/os/clock.js';
 import { VirtualClock } from './virtual-clock.js';
 
 export const SECOND = 1000;
@@ -26,7 +27,7 @@ const START_MS = Date.parse('2026-11-22T12:00:00Z');
 /** One account in a world of its own: virtual clock, file, token endpoint, lock and record. */
 export class World {
   readonly clock = new VirtualClock(START_MS);
-  readonly file = new VirtualFile();
+  readonly file = new VirtualFile(this.clock);
   readonly server = new VirtualServer(this.clock);
   readonly events: KeeperEvent[] = [];
   readonly warnings: object[] = [];
@@ -44,7 +45,7 @@ export class World {
   }
 
   /** A keeper in this world that has read the file. */
-  async keeper(): Promise<Keeper> {
+  async keeper({ activate = true } = {}): Promise<Keeper> {
     const keeper = new Keeper({
       account: 'default',
       authFile: this.file,
@@ -69,7 +70,8 @@ export class World {
       random: () => this.random,
     });
     keeper.subscribe((event) => this.events.push(event));
-    await keeper.start();
+    await keeper.open();
+    if (activate) keeper.activate();
     await this.clock.advance(0);
     return keeper;
   }
@@ -82,6 +84,7 @@ export class World {
 
 /** An auth.json that is in memory and never torn. */
 class VirtualFile implements AuthFilePort {
+  readonly #clock: VirtualClock;
   readonly path = '/home/somebody/.codex/auth.json';
   text: string | null = null;
   /** What making room answers; null if there is room. */
@@ -90,14 +93,28 @@ class VirtualFile implements AuthFilePort {
   failures: Error[] = [];
   /** The same, once the file has been replaced. */
   failAfterRename: Error[] = [];
+  /** Whether a writer is in the middle of it: nothing can be said of the file then. */
+  isUnsettled = false;
+  /** Whether the file system fails to read it. */
+  isUnreadable = false;
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock;
+  }
 
   read(): Promise<Reading> {
     const { text } = this;
+    if (this.isUnsettled) return Promise.resolve({ kind: 'unsettled' });
+    if (this.isUnreadable) {
+      return Promise.resolve({ kind: 'refused', reason: 'unreadable', detail: 'EIO', stamp: 'unreadable' });
+    }
     if (text === null) return Promise.resolve({ kind: 'absent', stamp: 'absent', otherStore: null });
     return Promise.resolve({ kind: 'text', text, stamp: text, modifiedAtMs: 0 });
   }
 
-  readSettled(): Promise<Reading> {
+  async readSettled(): Promise<Reading> {
+    // As the real one, it takes its time over a file that is being written.
+    if (this.isUnsettled) await pause(this.#clock, 1250);
     return this.read();
   }
 

@@ -1,0 +1,54 @@
+import { withTokens } from '../core/edit.js';
+import { readLogin, type BaseUrls, type Login } from '../core/login.js';
+import type { TokenSet } from '../core/outcome.js';
+import type { SettledReading } from '../core/reading.js';
+
+/** A token set that the server handed out for a refresh token that is spent now. */
+export interface Harvest {
+  /** The fingerprint of the refresh token that was spent. */
+  readonly spent: string;
+  readonly tokens: TokenSet;
+  /** Whether it is in the journal, durably: only then may anyone hear of it before it is in auth.json. */
+  readonly isDurable: boolean;
+  /** Whether it has been in auth.json, durably. */
+  readonly isStored: boolean;
+}
+
+/** Whether the harvest gave another refresh token for the one that was spent; a server without rotation does not. */
+export function isRotation({ spent, tokens }: Harvest): boolean {
+  return tokens.refreshToken !== null && tokens.refreshToken.fingerprint !== spent;
+}
+
+/**
+ * Whether the file still waits for the harvest: it holds the refresh token that was spent for it, also if an older
+ * Codex has put that back (facts 3.3), or the new one from a commit that failed between its rename and its last sync.
+ */
+export function isWanting(harvest: Harvest, login: Login): boolean {
+  if (login.kind !== 'chatgpt') return false;
+  const { fingerprint } = login.refreshToken;
+  if (fingerprint === harvest.spent) return isRotation(harvest) || !harvest.isStored;
+  return !harvest.isStored && isOurs(harvest, login);
+}
+
+/** Whether what is in the file is what we put there. */
+export function isOurs({ tokens }: Harvest, login: Login): boolean {
+  return login.kind === 'chatgpt' && login.refreshToken.equals(tokens.refreshToken ?? undefined);
+}
+
+/**
+ * The login as it will be once the harvest is stored: it is in the journal, so consumers may have it. Null if it is in
+ * memory only, or the file has no place for it.
+ */
+export function readAhead(
+  reading: SettledReading,
+  { tokens, isDurable }: Harvest,
+  baseUrls: BaseUrls,
+  nowMs: number,
+): Login | null {
+  if (!isDurable || reading.kind !== 'text') return null;
+  try {
+    return readLogin(withTokens(reading.text, tokens, nowMs), baseUrls);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,226 @@
+import { describe, expect, it } from 'vitest';
+import { fingerprintOf } from '../support/tokens.js';
+import { answered, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
+
+/** A world in which a rotation is due, and whose token endpoint answers it when the gate is opened. */
+function dueWorld(): { world: World; open: () => void } {
+  const world = new World();
+  world.logIn(HOUR, 50 * MINUTE);
+  const { open, opened } = gate();
+  world.server.answers = [() => opened.then(() => world.server.rotation())];
+  return { world, open };
+}
+
+describe('what happens to the file while a request is under way', () => {
+  it('is that it is gone and comes back: the new tokens are stored then, and the old one is not sent again', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    const { text } = world.file;
+    world.file.text = null;
+    open();
+    await world.clock.advance(5 * SECOND);
+    expect(keeper.state.name).toBe('logged_out');
+    expect(world.file.text).toBeNull();
+    world.file.text = text;
+    await keeper.observe();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('is that it cannot be read for a while: the same', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    world.file.isUnreadable = true;
+    open();
+    await world.clock.advance(5 * SECOND);
+    expect(keeper.state.name).toBe('corrupt');
+    world.file.isUnreadable = false;
+    await keeper.observe();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('is that somebody writes it all the time: the same, and consumers have the new one from the journal', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    world.file.isUnsettled = true;
+    open();
+    await world.clock.advance(30 * SECOND);
+    world.file.isUnsettled = false;
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('is seen while the server takes its time: a logout ends the serving at once', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    expect(keeper.state.name).toBe('refreshing');
+    world.file.text = null;
+    await keeper.observe();
+    expect(keeper.state).toMatchObject({ name: 'logged_out', serving: false });
+    await expect(keeper.credential({ minValidMs: 0, waitMs: 0 })).rejects.toMatchObject({
+      code: 'logged_out',
+    });
+    open();
+    await world.clock.advance(MINUTE);
+    expect(world.file.text).toBeNull();
+  });
+
+  it('is that somebody logs in: the new login is served at once, and is not rotated for the old one', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    world.file.text = loginText(
+      world.server.issue(world.clock.now(), HOUR),
+      'of-a-new-login',
+      world.clock.now(),
+    );
+    await keeper.observe();
+    expect(await keeper.credential({ minValidMs: MINUTE, waitMs: 0 })).toMatchObject({ generation: 2 });
+    open();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('of-a-new-login');
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect(keeper.state.name).toBe('fresh');
+  });
+});
+
+describe('a refresh token that must not be sent', () => {
+  it('is a rejected one, also if the file could not be read when the rejection came', async () => {
+    const { world } = dueWorld();
+    const { text } = world.file;
+    world.server.answers = [
+      () => {
+        world.file.text = null;
+        return answered(401, '{"error":{"code":"refresh_token_expired"}}');
+      },
+    ];
+    const keeper = await world.keeper();
+    await world.clock.advance(5 * SECOND);
+    world.file.text = text;
+    await keeper.observe();
+    await world.clock.advance(HOUR);
+    expect(keeper.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_rejected' });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('is one of a login that was rejected for our client id, once that is put right: it lives', async () => {
+    const { world } = dueWorld();
+    world.server.answers = [answered(401, '{"error":"invalid_client"}')];
+    const keeper = await world.keeper();
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'refused' });
+    await world.clock.advance(MINUTE);
+    expect(keeper.state.name).toBe('fresh');
+  });
+
+  it('is one that we have spent: an old file that an older Codex puts back is mended from memory', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const old = world.file.text;
+    const keeper = await world.keeper();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    world.file.text = old;
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect(keeper.state.name).toBe('fresh');
+  });
+
+  it('is one that a daemon before us has spent: nothing is sent, and a person is told', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const old = world.file.text;
+    const first = await world.keeper();
+    await first.stop();
+    world.file.text = old;
+    const successor = await world.keeper();
+    await world.clock.advance(HOUR);
+    expect(successor.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_spent' });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('is one whose answer was lost, also if another account was there in between', async () => {
+    const world = new World();
+    world.logIn(HOUR, 47 * MINUTE);
+    world.server.answers = [{ kind: 'lost', message: 'connection reset' }];
+    const keeper = await world.keeper();
+    const first = world.file.text;
+    world.file.text = loginText(world.server.issue(world.clock.now(), HOUR), 'refresh-B', world.clock.now());
+    await keeper.observe();
+    expect(keeper.state.name).toBe('fresh');
+    world.file.text = first;
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
+
+describe('a reload while tokens could not be stored', () => {
+  it('does not forget them', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failures = [new Error('EIO')];
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('not_stored');
+    const { policy } = world;
+    keeper.configure({
+      policy,
+      baseUrls: { chatgpt: 'https://c.example', platform: 'https://p.example' },
+      endpoint: world.server,
+    });
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
+
+describe('a storm of events', () => {
+  it('is one look, and one more', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    let reads = 0;
+    const read = world.file.readSettled.bind(world.file);
+    world.file.readSettled = () => {
+      reads += 1;
+      return read();
+    };
+    await Promise.all(Array.from({ length: 100 }, () => keeper.observe()));
+    expect(reads).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('the number of a credential', () => {
+  it('is another one when the same token is served with something else beside it', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    await keeper.stop();
+    world.file.text = (world.file.text ?? '').replace('"account_id": "a"', '"account_id": "b"');
+    const successor = await world.keeper();
+    expect(successor.snapshot().credential).toMatchObject({ accountId: 'b', generation: 2 });
+    expect(world.record?.dead.map(({ fingerprint }) => fingerprint)).not.toContain(
+      fingerprintOf('refresh-1'),
+    );
+  });
+});
+
+describe('a keeper that has not been activated', () => {
+  it('knows the file and sends nothing', async () => {
+    const world = new World();
+    world.logIn(HOUR, 2 * HOUR);
+    const keeper = await world.keeper({ activate: false });
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'expired', serving: false });
+    await world.clock.advance(HOUR);
+    expect(world.server.sent).toEqual([]);
+    keeper.activate();
+    await world.clock.advance(0);
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
