@@ -39,7 +39,7 @@ async function take(fs: FileSystem, path: string, clock: Clock): Promise<OpenFil
   const file = await open(fs, path);
   const giveUpAtMs = clock.now() + PATIENCE_MS;
   try {
-    while (file.tryLock() === false) {
+    while ((await file.tryLock()) === false) {
       if (clock.now() >= giveUpAtMs) {
         throw new AuthdError('storage', `Codex has held ${path} for over ${String(PATIENCE_MS / 1000)} s`, {
           hint: 'nothing to do, unless a Codex process hangs',

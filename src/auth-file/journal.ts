@@ -99,7 +99,7 @@ export class Journal {
 export class OpenJournal {
   readonly #file: OpenFile;
   #length = 0;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   constructor(file: OpenFile) {
     this.#file = file;
@@ -112,7 +112,7 @@ export class OpenJournal {
       if (count !== bytes.length) throw new Error('the file system took only a part of the answer');
       this.#length += count;
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
     }
   }
 

@@ -22,7 +22,7 @@ export async function tryKernelLock(fs: FileSystem, path: string): Promise<Kerne
   for (;;) {
     const file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
-      const taken = file.tryLock();
+      const taken = await file.tryLock();
       if (taken === false) return await give(file);
       const fallback = taken === null ? await tryAbstractSocket(path) : NO_SOCKET;
       if (fallback === null) return await give(file);

@@ -30,7 +30,7 @@ export interface OpenFile {
    * Takes the kernel's lock (`flock`) on the file: true if it is ours now, false if somebody else has it, null if this
    * machine offers no such lock. It ends with `close`, and with the process however that ends.
    */
-  tryLock(): boolean | null;
+  tryLock(): Promise<boolean | null>;
   close(): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ export const systemFileSystem: FileSystem = {
       truncate: (length) => handle.truncate(length),
       chown: ({ uid, gid }) => handle.chown(uid, gid),
       sync: () => handle.sync(),
-      tryLock: () => tryFlock()?.(handle.fd) ?? null,
+      tryLock: async () => (await (flock ??= loadFlock()))?.(handle.fd) ?? null,
       close: () => handle.close(),
     };
   },
@@ -77,13 +77,8 @@ export const systemFileSystem: FileSystem = {
   readdir: (path) => readdir(path),
 };
 
-let flock: TryFlock | null | undefined;
-
 /** Loaded when the first lock is taken, and once. */
-function tryFlock(): TryFlock | null {
-  flock ??= loadFlock();
-  return flock;
-}
+let flock: Promise<TryFlock | null> | undefined;
 
 function describe(stats: BigIntStats): FileStat {
   const identity = `${String(stats.dev)}:${String(stats.ino)}`;

@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-
 /** Takes an exclusive `flock(2)` on an open file; false if somebody else has it. It ends with the descriptor, or the process. */
 export type TryFlock = (descriptor: number) => boolean;
 
@@ -10,18 +8,17 @@ const LOCK_NB = 4;
  * flock through koffi, an optional dependency: Node has none of its own (facts 5.7). Null where koffi is not installed
  * or has no build for this system.
  */
-export function loadFlock(): TryFlock | null {
+export async function loadFlock(): Promise<TryFlock | null> {
   try {
-    const load = createRequire(import.meta.url);
-    const koffi = load('koffi') as typeof import('koffi');
-    const flock: unknown = koffi.load(null).func('int flock(int, int)');
-    if (typeof flock !== 'function') return null;
+    const { default: koffi } = await import('koffi');
+    const flock = koffi.load(null).func('int flock(int, int)');
     return (descriptor) => {
       const result: unknown = flock(descriptor, LOCK_EX | LOCK_NB);
       if (result === 0) return true;
       const errno = koffi.errno();
-      if (errno === koffi.os.errno['EAGAIN'] || errno === koffi.os.errno['EINTR']) return false;
-      throw Object.assign(new Error(`flock failed with errno ${String(errno)}`), { code: 'EFLOCK', errno });
+      const { EAGAIN, EINTR } = koffi.os.errno;
+      if (errno === EAGAIN || errno === EINTR) return false;
+      throw Object.assign(new Error(`flock failed with errno ${String(errno)}`), { code: 'EFLOCK' });
     };
   } catch {
     return null;

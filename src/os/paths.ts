@@ -9,10 +9,29 @@ export function codexHome(env: Environment): string {
   return resolve(present(env['CODEX_HOME']) ?? join(home(env), '.codex'));
 }
 
-/** The socket's path: `$CODEX_AUTHD_SOCKET`, else in the runtime directory, else in the state directory. */
-export function socketPath(env: Environment, platform: NodeJS.Platform = process.platform): string {
-  const named = present(env['CODEX_AUTHD_SOCKET']);
-  if (named !== undefined) return resolve(named);
+/** The longest path that fits a socket address; Node cuts a longer one off in silence (facts 5.6). */
+export const LONGEST_SOCKET_PATH_BYTES = process.platform === 'darwin' ? 103 : 107;
+
+/** Where the path of the socket may come from. */
+export interface SocketSources {
+  /** As the caller names it; wins over everything. */
+  readonly named: string | undefined;
+  readonly env: Environment;
+  /** `socket` of the configuration file, absolute; asked for only where nothing above names one. */
+  readonly configured: () => string | undefined | Promise<string | undefined>;
+  readonly platform?: NodeJS.Platform;
+}
+
+/** The socket's path: as named, else `$CODEX_AUTHD_SOCKET`, else as configured, else the default. */
+export async function chooseSocket(sources: SocketSources): Promise<string> {
+  const { named, env, configured, platform = process.platform } = sources;
+  const given = named ?? present(env['CODEX_AUTHD_SOCKET']);
+  if (given !== undefined) return resolve(given);
+  return (await configured()) ?? defaultSocket(env, platform);
+}
+
+/** In the runtime directory, else in the state directory. */
+function defaultSocket(env: Environment, platform: NodeJS.Platform): string {
   if (platform === 'darwin') {
     return join(home(env), 'Library', 'Application Support', 'codex-authd', 'authd.sock');
   }

@@ -10,7 +10,7 @@ import { scratchDir } from '../support/scratch-dir.js';
 /** Takes the kernel's lock as a Codex would, through a descriptor of its own. */
 async function holdAsCodex(path: string): Promise<OpenFile> {
   const file = await systemFileSystem.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  expect(file.tryLock()).toBe(true);
+  expect(await file.tryLock()).toBe(true);
   return file;
 }
 
@@ -26,7 +26,7 @@ describe('the locks of Codex', () => {
       async () => {
         for (const path of [join(home, 'auth.lock'), `${real}.lock`]) {
           const file = await systemFileSystem.open(path, constants.O_RDWR);
-          expect(file.tryLock()).toBe(false);
+          expect(await file.tryLock()).toBe(false);
           await file.close();
         }
         return 'done';

@@ -10,7 +10,7 @@ const withoutFlock: FileSystem = {
   ...systemFileSystem,
   open: async (path, flags, mode) => ({
     ...(await systemFileSystem.open(path, flags, mode)),
-    tryLock: () => null,
+    tryLock: () => Promise.resolve(null),
   }),
 };
 

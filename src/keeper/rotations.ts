@@ -1,0 +1,195 @@
+import type { Login, RotatingLogin } from '../core/login.js';
+import type { RefreshPolicy } from '../core/plan.js';
+import { REASONS } from '../core/reasons.js';
+import type { SettledReading } from '../core/reading.js';
+import { setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
+import type { Trouble } from '../core/state.js';
+import { describeError } from '../errors.js';
+import type { RotationCounts } from '../protocol.js';
+import type { Contents } from './contents.js';
+import type { Harvest } from './harvest.js';
+import type { Lookout } from './lookout.js';
+import type { LogPort, TokenEndpointPort } from './ports.js';
+import { rotate, storeHarvest, type RotationPorts, type RotationResult } from './rotate.js';
+import { Setbacks } from './setbacks.js';
+
+export interface RotationsOptions extends Omit<RotationPorts, 'onHarvest' | 'endpoint'> {
+  readonly account: string;
+  readonly log: LogPort;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly endpoint: () => TokenEndpointPort;
+  readonly policy: () => RefreshPolicy;
+  readonly contents: Contents;
+  readonly lookout: Lookout;
+  /** A rotation has begun, or is over. */
+  readonly onChange: () => void;
+}
+
+/** The rotations of one account, one at a time, and what became of them. */
+export class Rotations {
+  readonly #options: RotationsOptions;
+  readonly #setbacks = new Setbacks();
+  readonly #counts = { own: 0, requests: 0, failures: 0 };
+  #flight: Promise<void> | null = null;
+
+  constructor(options: RotationsOptions) {
+    this.#options = options;
+  }
+
+  /** The rotation in flight. Never rejects. */
+  get flight(): Promise<void> | null {
+    return this.#flight;
+  }
+
+  get counts(): Omit<RotationCounts, 'adopted'> {
+    return { ...this.#counts };
+  }
+
+  /** What stands between the login in the file and its next rotation. */
+  get setback(): Setback | null {
+    const { pending, ledger } = this.#options.contents;
+    const { login, epitaph } = ledger;
+    if (login.kind !== 'chatgpt') return null;
+    if (pending === null && epitaph !== null) return { trouble: epitaph, retryAtMs: null, failures: 0 };
+    return this.#setbacks.of(login.refreshToken.fingerprint);
+  }
+
+  /** Drops what other settings may put right. */
+  forgive(): void {
+    this.#setbacks.forgive();
+  }
+
+  /** Starts a rotation of the login in the file, or joins the one in flight. Never rejects. */
+  start(): Promise<void> {
+    const { login } = this.#options.contents.ledger;
+    if (login.kind !== 'chatgpt') return Promise.resolve();
+    this.#flight ??= this.#fly(login, this.#options.contents.pending).finally(() => {
+      this.#flight = null;
+      this.#options.onChange();
+    });
+    return this.#flight;
+  }
+
+  /** A rotation that a daemon before this one began may have spent the token in the file. */
+  admitUnknown(login: RotatingLogin): void {
+    const detail = 'a rotation was cut short before its answer came';
+    this.#suffer(login, setbackAfter({ kind: 'unknown', detail }, this.#context(login)));
+  }
+
+  /** `login` is what the rotation was decided for: if another one takes its place, nothing is sent. */
+  async #fly(login: RotatingLogin, pending: Harvest | null): Promise<void> {
+    // Not before `start` has noted the flight.
+    await Promise.resolve();
+    this.#options.onChange();
+    try {
+      const ports = this.#ports();
+      const isFirst = pending === null;
+      const result = isFirst ? await rotate(login.refreshToken, ports) : await storeHarvest(pending, ports);
+      this.#options.lookout.outdate();
+      await this.#conclude(result, login, isFirst);
+    } catch (error) {
+      this.#options.log.error({ account: this.#options.account, err: error }, 'unexpected error');
+      const trouble = { reason: 'internal_error', detail: describeError(error) } as const;
+      this.#suffer(login, setback(trouble, this.#context(login)));
+    }
+  }
+
+  async #conclude(result: RotationResult, login: RotatingLogin, isFirst: boolean): Promise<void> {
+    const { contents, lookout } = this.#options;
+    switch (result.kind) {
+      case 'stored':
+        await this.#concludeStored(result.reading, login, isFirst);
+        return;
+      case 'overtaken':
+        await lookout.look();
+        return;
+      case 'not_stored': {
+        const trouble: Trouble = { reason: 'not_stored', detail: result.detail };
+        await lookout.look();
+        this.#suffer(contents.ledger.login, setback(trouble, this.#context(login)));
+        return;
+      }
+      case 'failed': {
+        const { outcome } = result;
+        this.#counts.failures += 1;
+        this.#suffer(login, setbackAfter(outcome, this.#context(login)));
+        if (outcome.kind === 'rejected') {
+          const { fingerprint } = login.refreshToken;
+          const { detail } = outcome;
+          await contents.ledger.bury({ fingerprint, reason: 'refresh_token_rejected', detail });
+        }
+        await lookout.look();
+        return;
+      }
+      case 'blocked':
+        this.#suffer(login, setback(result.trouble, this.#context(login)));
+    }
+  }
+
+  /** A rotation that brought no longer life is a failure too, so that it is not repeated at once. */
+  async #concludeStored(reading: SettledReading, login: RotatingLogin, isFirst: boolean): Promise<void> {
+    const { contents, clock } = this.#options;
+    const context = this.#context(login);
+    this.#counts.own += 1;
+    const harvest = await contents.markStored();
+    await contents.enter(reading, 'us');
+    const { login: now, published } = contents.ledger;
+    for (const each of [login, now]) {
+      if (each.kind === 'chatgpt') this.#setbacks.clear(each.refreshToken.fingerprint);
+    }
+    const access = harvest?.tokens.accessToken ?? null;
+    const isNew = access !== null && !(isFirst && access.equals(login.credential.accessToken));
+    const isExpired = (published?.expiresAtMs ?? Infinity) <= clock.now();
+    if (isNew && !isExpired) return;
+    this.#counts.failures += 1;
+    this.#suffer(now, setback(isNew ? ISSUED_EXPIRED : NOTHING_NEW, context));
+  }
+
+  #suffer(login: Login, next: Setback): void {
+    if (login.kind === 'chatgpt') this.#setbacks.set(login.refreshToken.fingerprint, next);
+    const { account, log } = this.#options;
+    const { reason, detail } = next.trouble;
+    const retryAt = next.retryAtMs === null ? null : new Date(next.retryAtMs).toISOString();
+    log.warn({ account, reason, detail, hint: REASONS[reason].hint, retry_at: retryAt }, 'rotation failed');
+  }
+
+  #ports(): RotationPorts {
+    const { contents } = this.#options;
+    const endpoint = this.#options.endpoint();
+    return {
+      ...this.#options,
+      endpoint: {
+        url: endpoint.url,
+        send: (refreshToken, onBytes) => {
+          this.#counts.requests += 1;
+          return endpoint.send(refreshToken, onBytes);
+        },
+      },
+      onHarvest: (harvest) => {
+        contents.receive(harvest);
+      },
+    };
+  }
+
+  #context(login: RotatingLogin): SetbackContext {
+    const { clock, contents, policy, random } = this.#options;
+    return {
+      previous: this.#setbacks.of(login.refreshToken.fingerprint),
+      nowMs: clock.now(),
+      expiresAtMs: contents.ledger.published?.expiresAtMs ?? null,
+      policy: policy(),
+      random,
+    };
+  }
+}
+
+const NOTHING_NEW: Trouble = {
+  reason: 'no_access_token',
+  detail: 'the token endpoint gave no new access token',
+};
+
+const ISSUED_EXPIRED: Trouble = {
+  reason: 'issued_expired',
+  detail: 'the token endpoint gave an access token that has already expired',
+};
