@@ -46,6 +46,29 @@ describe('what is refused at the start', () => {
     },
   );
 
+  it.each(['token_endpoint', 'chatgpt_base_url', 'platform_base_url'])(
+    'a password in %s, which is not repeated',
+    async (name) => {
+      const sandbox = await withConfig(`${name} = "https://ada:hunter2@auth.example.com/"`);
+      const refusal = await runCli(sandbox, ['run'], { env: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: '' } });
+      expectClearRefusal(refusal, 1, /a user name or a password/);
+      expect(refusal.stderr).not.toContain('hunter2');
+    },
+  );
+
+  it.each(['chatgpt_base_url', 'platform_base_url'])('a %s that is none', async (name) => {
+    expectClearRefusal(
+      await runCli(await withConfig(`${name} = "foo"`), ['run']),
+      1,
+      /not an http or https URL/,
+    );
+  });
+
+  it('an account that is not kept', async () => {
+    const refusal = await runCli(await ownSandbox(), ['run', '--account', 'nonsense']);
+    expectClearRefusal(refusal, 2, /no account "nonsense"/);
+  });
+
   it('an unknown flag, with the one that was probably meant', async () => {
     expectClearRefusal(await runCli(await ownSandbox(), ['run', '--sokcet', '/x']), 2, /--socket/);
   });
@@ -66,6 +89,14 @@ describe('what is refused at the start', () => {
     const sandbox = await ownSandbox();
     await chmod(join(sandbox.directory, 'run', 'codex-authd'), 0o755);
     expectClearRefusal(await runCli(sandbox, ['run']), 1, /chmod 700/);
+  });
+
+  it('a socket in a home that is open to others, which stays open', async () => {
+    const sandbox = await ownSandbox();
+    await chmod(sandbox.directory, 0o755);
+    const refusal = await runCli(sandbox, ['run', '--socket', join(sandbox.directory, 'x.sock')]);
+    expectClearRefusal(refusal, 1, /hint: choose a path in a directory of its own/);
+    expect(refusal.stderr).not.toContain('chmod');
   });
 
   it('a socket path where there is something else, which stays as it is', async () => {
@@ -151,5 +182,17 @@ describe('the configuration of a daemon that runs', () => {
     daemon.cli.process.kill('SIGHUP');
     await daemon.logged('the configuration cannot be used; the old one stays in force');
     expect(await daemon.account()).toEqual(changed);
+  });
+
+  it.each([
+    ['is no TOML', 'password = "hunter2\n'],
+    ['has a password in a URL', 'platform_base_url = "https://ada:hunter2@example.com/v1"\n'],
+    ['has a text in the wrong place', 'lead_max_seconds = "hunter2"\n'],
+  ])('is not repeated in the log where it %s', async (_what, text) => {
+    const daemon = await DaemonProcess.start();
+    await writeFile(daemon.sandbox.configFile, text);
+    daemon.cli.process.kill('SIGHUP');
+    await daemon.logged('the configuration cannot be used; the old one stays in force');
+    expect((await daemon.stop()).stderr).not.toContain('hunter2');
   });
 });

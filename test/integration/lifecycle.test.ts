@@ -1,9 +1,11 @@
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemFileSystem } from '../../src/os/file-system.js';
 import { DaemonProcess, ownSandbox } from '../support/daemon-process.js';
 import { chatgptFile, makeLoginTokens, writeAuthFile } from '../support/login-file.js';
+import { StrictTokenEndpoint } from '../support/strict-token-endpoint.js';
 
 describe('one daemon for an account', () => {
   it('sends a second one away, at once, with the name of who is there', async () => {
@@ -44,16 +46,69 @@ describe('one daemon for an account', () => {
     expect(await readdir(sandbox.codexHome)).toEqual(['auth.json']);
   });
 
-  it('never makes anything under the names that Codex locks', async () => {
+  it('does not repeat what one was doing that was killed while it waited for the server', async () => {
+    const endpoint = await StrictTokenEndpoint.start();
+    onTestFinished(() => endpoint.close());
     const sandbox = await ownSandbox();
-    await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(makeLoginTokens()));
-    await DaemonProcess.start({ sandbox });
-    const names = await readdir(sandbox.codexHome);
-    expect(names).not.toContain('auth.lock');
-    expect(names).not.toContain('auth.json.lock');
+    const issuedAtMs = Date.now() - 48 * 60 * 1000;
+    const refreshToken = endpoint.login().refresh_token;
+    const tokens = makeLoginTokens({ issuedAtMs, lifetimeSeconds: 3600, refreshToken });
+    await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(tokens));
+    const gate = endpoint.holdNext();
+    const killed = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    await gate.arrived;
+    await killed.stop('SIGKILL');
+    const successor = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    expect(await successor.account()).toMatchObject({
+      state: 'degraded',
+      reason: 'outcome_unknown',
+      serving: true,
+    });
+    expect((await successor.ask('/v1/token')).text).toBe(`${tokens.access_token}\n`);
+    expect(await successor.ask('/v1/refresh', 'POST')).toMatchObject({
+      status: 503,
+      json: { reason: 'outcome_unknown' },
+    });
+    expect(endpoint.requests).toHaveLength(1);
+  });
+
+  it('makes nothing but regular files under the names that Codex locks', async () => {
+    const endpoint = await StrictTokenEndpoint.start();
+    onTestFinished(() => endpoint.close());
+    const sandbox = await ownSandbox();
+    await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(endpoint.login()));
+    const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    expect(await readdir(sandbox.codexHome)).not.toContain('auth.json.lock');
+    expect((await daemon.ask('/v1/refresh', 'POST')).status).toBe(200);
+    for (const name of ['auth.lock', 'auth.json.lock']) {
+      expect((await stat(join(sandbox.codexHome, name))).isFile()).toBe(true);
+    }
     const owner: unknown = JSON.parse(
       await readFile(join(sandbox.codexHome, 'auth.json.codex-authd.owner'), 'utf8'),
     );
     expect(owner).toMatchObject({ socket: sandbox.socket });
+  });
+
+  it('waits for a Codex that holds them, and serves the new token from the journal meanwhile', async () => {
+    const endpoint = await StrictTokenEndpoint.start();
+    onTestFinished(() => endpoint.close());
+    const sandbox = await ownSandbox();
+    const path = join(sandbox.codexHome, 'auth.json');
+    await writeAuthFile(path, chatgptFile(endpoint.login()));
+    const before = await readFile(path, 'utf8');
+    const codex = await systemFileSystem.open(`${path}.lock`, constants.O_RDWR | constants.O_CREAT, 0o600);
+    expect(await codex.tryLock()).toBe(true);
+
+    const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    const log = daemon.listen();
+    expect(await daemon.ask('/v1/refresh', 'POST')).toMatchObject({ status: 200, json: { generation: 2 } });
+    await log.until(({ event, data }) => event === 'state' && data.reason === 'not_stored');
+    expect(await readFile(path, 'utf8')).toBe(before);
+    await codex.close();
+    await log.until(
+      ({ event, data }) => event === 'state' && data.written_by === 'codex-authd' && data.state === 'fresh',
+    );
+    expect(await readFile(path, 'utf8')).toContain((await daemon.ask('/v1/token')).text.trim());
+    expect(endpoint.requests).toHaveLength(1);
   });
 });

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { chmod, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { runCli } from '../cli/run-cli.js';
@@ -24,6 +24,12 @@ function expired(endpoint: StrictTokenEndpoint): LoginTokens {
   });
 }
 
+/** How many requests the daemon has received and not answered yet, beside the one that asks. */
+async function requestsInFlight(daemon: DaemonProcess): Promise<number> {
+  const { text } = await daemon.ask('/metrics');
+  return Number(/^codex_authd_requests_in_flight (\d+)$/m.exec(text)?.[1]) - 1;
+}
+
 describe('the daemon against a strict token endpoint', () => {
   it('answers a hundred concurrent consumers of an expired token with one request', async () => {
     const endpoint = await startEndpoint(HOUR_S);
@@ -31,8 +37,9 @@ describe('the daemon against a strict token endpoint', () => {
     const gate = endpoint.holdNext();
     await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(expired(endpoint)));
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
-    const asked = Array.from({ length: 100 }, () => daemon.ask('/v1/credential'));
     await gate.arrived;
+    const asked = Array.from({ length: 100 }, () => daemon.ask('/v1/credential'));
+    while ((await requestsInFlight(daemon)) < 100);
     gate.open();
     const replies = await Promise.all(asked);
     expect(new Set(replies.map(({ status, text }) => `${String(status)} ${text}`)).size).toBe(1);
@@ -97,8 +104,9 @@ describe('the daemon against a strict token endpoint', () => {
     const gate = endpoint.holdNext();
     await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(expired(endpoint)));
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
-    const asked = daemon.ask('/v1/credential');
     await gate.arrived;
+    const asked = daemon.ask('/v1/credential');
+    while ((await requestsInFlight(daemon)) < 1);
     daemon.cli.process.kill('SIGTERM');
     await daemon.logged('stopping');
     gate.open();
@@ -165,6 +173,38 @@ describe('the daemon against a strict token endpoint', () => {
     expect(down).toMatchObject({ code: 3 });
     expect(down.stdout).toContain('ada@example.test');
     expect(await runCli(sandbox, ['token'])).toMatchObject({ code: 3, stdout: '' });
+  });
+
+  it('spends no token as long as nobody could ask for what it brings: the socket comes first', async () => {
+    const endpoint = await startEndpoint(HOUR_S);
+    const sandbox = await ownSandbox();
+    await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(expired(endpoint)));
+    await chmod(join(sandbox.directory, 'run', 'codex-authd'), 0o755);
+    const env = { CODEX_REFRESH_TOKEN_URL_OVERRIDE: endpoint.url };
+    expect(await runCli(sandbox, ['run'], { env })).toMatchObject({ code: 1 });
+    expect(endpoint.requests).toEqual([]);
+  });
+
+  it('sees a logout while the server takes its time', async () => {
+    const endpoint = await startEndpoint(HOUR_S);
+    const sandbox = await ownSandbox();
+    const path = join(sandbox.codexHome, 'auth.json');
+    const gate = endpoint.holdNext();
+    const { refresh_token: refreshToken } = endpoint.login();
+    const issuedAtMs = Date.now() - 55 * 60 * 1000;
+    await writeAuthFile(
+      path,
+      chatgptFile(makeLoginTokens({ issuedAtMs, lifetimeSeconds: HOUR_S, refreshToken })),
+    );
+    const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    await gate.arrived;
+    expect((await daemon.ask('/v1/credential?min_valid=0')).status).toBe(200);
+    await rm(path);
+    await daemon.listen().untilState('logged_out');
+    expect(await daemon.ask('/v1/credential')).toMatchObject({ status: 503, json: { code: 'logged_out' } });
+    gate.open();
+    await daemon.stop();
+    expect(await readdir(sandbox.codexHome)).not.toContain('auth.json');
   });
 
   it('puts no token into its log, whatever happens', async () => {
