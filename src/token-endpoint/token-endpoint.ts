@@ -39,15 +39,15 @@ export class TokenEndpoint {
    * that is harmless into one of which nobody knows whether the token was spent.
    */
   async send(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
-    let isSending = false;
+    const sending = { begun: false };
     const onSending = (): void => {
-      isSending = true;
+      sending.begun = true;
     };
     try {
       return await this.#exchange(refreshToken, { onSending, onBytes });
     } catch (error) {
       const message = explain(error);
-      return isSending
+      return sending.begun
         ? { kind: 'lost', message }
         : { kind: 'never_sent', code: systemErrorCode(error) ?? 'unknown', message };
     }
