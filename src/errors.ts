@@ -22,19 +22,27 @@ export type ErrorCode =
   /** The file system refused what had to be done. */
   | 'storage';
 
+const UNSERVED_CODES = ['login_required', 'logged_out', 'unavailable', 'corrupt', 'unsupported'] as const;
+const PROBLEM_CODES = [
+  'bad_request',
+  'not_found',
+  'unknown_account',
+  'method_not_allowed',
+  'too_large',
+  'rate_limited',
+  'internal',
+  ...UNSERVED_CODES,
+] as const;
+
 /** The `code` of an RFC 9457 problem on the socket. */
-export type ProblemCode =
-  | 'bad_request'
-  | 'not_found'
-  | 'unknown_account'
-  | 'method_not_allowed'
-  | 'too_large'
-  | 'rate_limited'
-  | 'internal'
-  | UnservedCode;
+export type ProblemCode = (typeof PROBLEM_CODES)[number];
 
 /** Why no credential can be served: the codes that come with status 503. */
-export type UnservedCode = 'login_required' | 'logged_out' | 'unavailable' | 'corrupt' | 'unsupported';
+export type UnservedCode = (typeof UNSERVED_CODES)[number];
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return PROBLEM_CODES.some((known) => known === code);
+}
 
 /** Details that an {@link AuthdError} may carry beside its message. */
 export interface ErrorDetails {

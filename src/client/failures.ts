@@ -1,22 +1,7 @@
-import { AuthdError, describeError, systemErrorCode, type ProblemCode } from '../errors.js';
+import { AuthdError, describeError, isProblemCode, systemErrorCode } from '../errors.js';
 
 /** How a person starts the daemon. */
 const START = 'start it with `codex-authd run`';
-
-const PROBLEM_CODES = {
-  bad_request: true,
-  not_found: true,
-  unknown_account: true,
-  method_not_allowed: true,
-  too_large: true,
-  rate_limited: true,
-  internal: true,
-  login_required: true,
-  logged_out: true,
-  unavailable: true,
-  corrupt: true,
-  unsupported: true,
-} as const satisfies Record<ProblemCode, true>;
 
 /** What a failed connection, or one that broke before the answer was whole, means. */
 export function connectionError(error: unknown, socket: string): AuthdError {
@@ -39,7 +24,7 @@ export function connectionError(error: unknown, socket: string): AuthdError {
     case 'ERR_STREAM_PREMATURE_CLOSE':
       return connectionLost(socket, error);
     default:
-      if (code?.startsWith('HPE_') === true) return strangeAnswer(socket, 'it is not HTTP', error);
+      if (code?.startsWith('HPE_') === true) return strangeAnswer(socket, `it is not HTTP (${code})`);
       return new AuthdError('bad_socket', `cannot ask the daemon on ${socket}: ${describeError(error)}`, {
         hint: 'check the path with `codex-authd status`',
         cause: error,
@@ -55,11 +40,13 @@ export function connectionLost(socket: string, cause?: unknown): AuthdError {
   });
 }
 
-/** An answer that does not follow the contract. */
-export function strangeAnswer(socket: string, what: string, cause?: unknown): AuthdError {
+/**
+ * An answer that does not follow the contract. It has no cause: what a parser throws quotes the answer, and that may
+ * hold a token.
+ */
+export function strangeAnswer(socket: string, what: string): AuthdError {
   return new AuthdError('bad_answer', `the answer on ${socket} is none of codex-authd's: ${what}`, {
     hint: 'check that this is the socket of codex-authd, and that both are of the same version',
-    cause,
   });
 }
 
@@ -78,8 +65,4 @@ export function problemError(body: unknown, socket: string): AuthdError {
   const retryAt = 'retry_at' in body && typeof body.retry_at === 'string' ? Date.parse(body.retry_at) : NaN;
   const retryAtMs = Number.isNaN(retryAt) ? undefined : retryAt;
   return new AuthdError(code, detail, { hint, reason, retryAtMs });
-}
-
-function isProblemCode(code: string): code is ProblemCode {
-  return Object.hasOwn(PROBLEM_CODES, code);
 }

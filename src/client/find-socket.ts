@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
-import { configPath, socketPath, type Environment } from '../os/paths.js';
+import { chooseSocket, configPath, LONGEST_SOCKET_PATH_BYTES, type Environment } from '../os/paths.js';
 
 /** What a client was told about where the daemon listens. */
 export interface SocketChoice {
@@ -12,9 +12,6 @@ export interface SocketChoice {
   readonly env: Environment;
 }
 
-/** The longest path that fits a socket address; Node cuts a longer one off in silence (facts 5.6). */
-const LONGEST_PATH_BYTES = process.platform === 'darwin' ? 103 : 107;
-
 /**
  * The socket's path: as named, else `$CODEX_AUTHD_SOCKET`, else `socket` in the configuration file, else the
  * default. The file is not even looked for where one of the first two names a socket.
@@ -22,24 +19,11 @@ const LONGEST_PATH_BYTES = process.platform === 'darwin' ? 103 : 107;
  * @throws AuthdError `bad_configuration` if the path cannot be a socket's, or the configuration cannot be read
  */
 export async function findSocket({ socket, config, env }: SocketChoice): Promise<string> {
-  return checkSocketPath(await namedSocket(socket, config, env));
-}
-
-async function namedSocket(
-  socket: string | undefined,
-  config: string | undefined,
-  env: Environment,
-): Promise<string> {
-  if (socket !== undefined) return resolve(socket);
-  const fromEnvironment = env['CODEX_AUTHD_SOCKET'];
-  if (fromEnvironment === undefined || fromEnvironment === '') {
-    const configured =
-      config === undefined
-        ? await readSocketSetting(configPath(env), 'optional')
-        : await readSocketSetting(resolve(config), 'required');
-    if (configured !== undefined) return configured;
-  }
-  return socketPath(env);
+  const configured = (): Promise<string | undefined> =>
+    config === undefined
+      ? readSocketSetting(configPath(env), 'optional')
+      : readSocketSetting(resolve(config), 'required');
+  return checkSocketPath(await chooseSocket({ named: socket, env, configured }));
 }
 
 /** `socket` in a configuration file; a relative path counts from the file's directory. */
@@ -74,21 +58,20 @@ async function parseToml(file: string, text: string): Promise<Readonly<Record<st
   try {
     return parse(text);
   } catch (error) {
-    // The lines after the first one quote the file, which may hold what should not be shown.
+    // The lines after the first one quote the file, which may hold what should not be shown: no cause either.
     const [firstLine = 'it is not TOML'] = describeError(error).split('\n');
     throw new AuthdError('bad_configuration', `cannot read the configuration file ${file}: ${firstLine}`, {
       hint: 'correct the file, or name another one with --config',
-      cause: error,
     });
   }
 }
 
 function checkSocketPath(path: string): string {
   const bytes = Buffer.byteLength(path);
-  if (bytes > LONGEST_PATH_BYTES) {
+  if (bytes > LONGEST_SOCKET_PATH_BYTES) {
     throw new AuthdError(
       'bad_configuration',
-      `the socket path is ${String(bytes)} bytes long, and the system takes ${String(LONGEST_PATH_BYTES)}: ${path}`,
+      `the socket path is ${String(bytes)} bytes long, and the system takes ${String(LONGEST_SOCKET_PATH_BYTES)}: ${path}`,
       { hint: 'name a shorter one with --socket or CODEX_AUTHD_SOCKET, for the daemon as well' },
     );
   }

@@ -1,5 +1,6 @@
 import { request as dial, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { systemErrorCode } from '../errors.js';
 import { startDeadline } from './deadline.js';
 import { connectionError, problemError, strangeAnswer } from './failures.js';
 
@@ -36,6 +37,10 @@ export async function ask(request: Ask): Promise<unknown> {
   }
 }
 
+/** How long to wait before connecting again where the daemon's queue of connections is full: from, and at most. */
+const SHORTEST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 1000;
+
 /**
  * Sends the request and resolves with the head of the answer, whatever its status. `signal` ends the connection,
  * also after that.
@@ -43,7 +48,22 @@ export async function ask(request: Ask): Promise<unknown> {
  * @throws as {@link ask}
  */
 export async function open(request: Ask, signal: AbortSignal): Promise<IncomingMessage> {
-  signal.throwIfAborted();
+  for (let pauseMs = SHORTEST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    signal.throwIfAborted();
+    try {
+      return await send(request, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // A daemon that lives and is busy. Nothing of the request has reached it: asking again repeats nothing.
+      if (systemErrorCode(error) !== 'EAGAIN') throw connectionError(error, request.socket);
+    }
+    const { setTimeout: sleep } = await import('node:timers/promises');
+    // Ends early if the signal is aborted, which is noticed above.
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function send(request: Ask, signal: AbortSignal): Promise<IncomingMessage> {
   const outgoing = dial({
     // Without an agent: all that it would do for a connection that is used once costs 5 ms of a start-up.
     createConnection: () => connect({ path: request.socket }),
@@ -52,16 +72,11 @@ export async function open(request: Ask, signal: AbortSignal): Promise<IncomingM
     headers: { host: 'localhost', accept: 'application/json, application/problem+json, text/event-stream' },
     signal,
   });
-  try {
-    return await new Promise((resolve, reject) => {
-      outgoing.on('response', resolve);
-      outgoing.on('error', reject);
-      outgoing.end();
-    });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw connectionError(error, request.socket);
-  }
+  return new Promise((resolve, reject) => {
+    outgoing.on('response', resolve);
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
 }
 
 /**
@@ -111,8 +126,8 @@ async function readBody(response: IncomingMessage, socket: string, signal: Abort
 function parse(body: string, socket: string): unknown {
   try {
     return JSON.parse(body);
-  } catch (error) {
-    throw strangeAnswer(socket, 'it is not JSON', error);
+  } catch {
+    throw strangeAnswer(socket, 'it is not JSON');
   }
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import { ConfigSchema, type Config } from './schema.js';
@@ -27,10 +27,11 @@ function parseToml(path: string, text: string): unknown {
   try {
     return parse(text);
   } catch (error) {
-    const [firstLine] = describeError(error).split('\n');
-    throw new AuthdError('bad_configuration', `${path} is not TOML: ${firstLine ?? ''}`, {
-      hint: 'mend the line that it names',
-      cause: error,
+    // The lines after the first one quote the file, and logs show causes: neither may hold what is in the file.
+    const [firstLine = ''] = describeError(error).split('\n');
+    const where = error instanceof TomlError ? `, line ${String(error.line)}` : '';
+    throw new AuthdError('bad_configuration', `${path} is not TOML${where}: ${firstLine}`, {
+      hint: 'mend that line, or name another file with `--config`',
     });
   }
 }
@@ -45,12 +46,19 @@ function checkConfig(path: string, document: unknown): Config {
       hint: `the settings are ${Object.keys(ConfigSchema.entries).join(', ')}`,
     });
   }
-  throw new AuthdError('bad_configuration', `${path}: \`${key ?? ''}\` is ${issue.received}`, {
+  throw new AuthdError('bad_configuration', `${path}: \`${key ?? ''}\` is ${describeValue(issue)}`, {
     hint: expectation(issue),
   });
 }
 
+/** Texts are repeated only where a choice of a few words is due: any other may be a secret in the wrong place. */
+function describeValue({ type, received }: v.BaseIssue<unknown>): string {
+  if (type === 'non_empty') return 'empty';
+  return type !== 'picklist' && received.startsWith('"') ? 'a text' : received;
+}
+
 function expectation(issue: v.BaseIssue<unknown>): string {
+  if (issue.type === 'non_empty') return 'give it a value, or leave it out';
   const bound = issue.expected ?? issue.type.replaceAll('_', ' ');
   return `it must be ${bound.replaceAll('"', '')}`;
 }

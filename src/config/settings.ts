@@ -2,12 +2,13 @@ import { dirname, resolve } from 'node:path';
 import { CODEX_BASE_URLS, type BaseUrls } from '../core/login.js';
 import { DEFAULT_POLICY, type RefreshPolicy } from '../core/plan.js';
 import { AuthdError } from '../errors.js';
-import { codexHome, configPath, socketPath, stateDirectory, type Environment } from '../os/paths.js';
+import { chooseSocket, codexHome, configPath, stateDirectory, type Environment } from '../os/paths.js';
 import { DEFAULT_ACCOUNT } from '../protocol.js';
 import type { BodyFormat } from '../token-endpoint/request-body.js';
 import type { SettingFlags } from './flags.js';
 import { readConfig } from './read-config.js';
 import type { Config } from './schema.js';
+import { checkBaseUrl, checkTokenEndpoint } from './urls.js';
 
 /** Everything that can be set, worked out: flags, then environment, then the configuration file, then defaults. */
 export interface Settings {
@@ -42,7 +43,7 @@ export async function readSettings(flags: SettingFlags, env: Environment): Promi
   const file = await readConfig(path, flags.config === undefined ? 'optional' : 'required');
   const config = resolvePaths(file, dirname(path));
   return {
-    socketPath: chooseSocket(flags, env, config),
+    socketPath: await chooseSocket({ named: flags.socket, env, configured: () => config.socket }),
     stateDirectory: stateDirectory(env),
     logLevel: readLogLevel(flags.logLevel ?? config.log_level),
     accounts: [readAccount(flags, env, config)],
@@ -64,13 +65,13 @@ function readAccount(flags: SettingFlags, env: Environment, config: Config): Acc
   return {
     name: DEFAULT_ACCOUNT,
     codexHome: chooseHome(flags, env, config),
-    tokenEndpoint: checkEndpoint(tokenEndpoint ?? CODEX_TOKEN_ENDPOINT),
+    tokenEndpoint: checkTokenEndpoint(tokenEndpoint ?? CODEX_TOKEN_ENDPOINT),
     clientId: set(env['CODEX_APP_SERVER_LOGIN_CLIENT_ID']) ?? config.client_id ?? CODEX_CLIENT_ID,
     bodyFormat: config.body_format ?? 'json',
     scope: config.scope ?? null,
     baseUrls: {
-      chatgpt: config.chatgpt_base_url ?? CODEX_BASE_URLS.chatgpt,
-      platform: config.platform_base_url ?? CODEX_BASE_URLS.platform,
+      chatgpt: chooseBaseUrl('chatgpt_base_url', config) ?? CODEX_BASE_URLS.chatgpt,
+      platform: chooseBaseUrl('platform_base_url', config) ?? CODEX_BASE_URLS.platform,
     },
     policy: readPolicy(config),
   };
@@ -80,12 +81,6 @@ function chooseHome(flags: SettingFlags, env: Environment, config: Config): stri
   if (flags.codexHome !== undefined) return resolve(flags.codexHome);
   if (set(env['CODEX_HOME']) === undefined && config.codex_home !== undefined) return config.codex_home;
   return codexHome(env);
-}
-
-function chooseSocket(flags: SettingFlags, env: Environment, config: Config): string {
-  if (flags.socket !== undefined) return resolve(flags.socket);
-  if (set(env['CODEX_AUTHD_SOCKET']) === undefined && config.socket !== undefined) return config.socket;
-  return socketPath(env);
 }
 
 function readPolicy(settings: Config): RefreshPolicy {
@@ -107,17 +102,12 @@ function readPolicy(settings: Config): RefreshPolicy {
   };
 }
 
-const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
-
-/** A refresh token must not cross a network in the clear. */
-function checkEndpoint(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isSafe =
-    url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK_HOSTS.has(url.hostname));
-  if (isSafe) return text;
-  throw new AuthdError('bad_configuration', `the token endpoint is not an https URL: ${text}`, {
-    hint: 'set `token_endpoint` or CODEX_REFRESH_TOKEN_URL_OVERRIDE to one; http is allowed on this machine only',
-  });
+function chooseBaseUrl(
+  setting: 'chatgpt_base_url' | 'platform_base_url',
+  config: Config,
+): string | undefined {
+  const url = config[setting];
+  return url === undefined ? undefined : checkBaseUrl(setting, url);
 }
 
 function readLogLevel(level: string | undefined): LogLevel {

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { AuthdError } from '../errors.js';
 import type { CredentialKeeper } from '../keeper/snapshot.js';
@@ -25,6 +25,8 @@ export interface ServerOptions {
 export interface ServerContext extends Omit<ServerOptions, 'limits'> {
   readonly limits: ServerLimits;
   readonly counts: RequestCounts;
+  /** Requests that have been received and whose answer is not finished. */
+  readonly inFlight: Set<ServerResponse>;
   /** Ends each open event stream. */
   readonly streams: Set<() => void>;
   /** The text of `/v1/openapi.json`. */

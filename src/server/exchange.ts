@@ -51,7 +51,7 @@ async function work(journey: Journey): Promise<Answer> {
   const { context, request } = journey;
   try {
     if (hasBody(request)) await drainBody(request, context.limits.bodyBytes);
-    journey.received();
+    enter(journey);
     return await handle(journey);
   } catch (error) {
     const problem = readProblem(error);
@@ -60,6 +60,14 @@ async function work(journey: Journey): Promise<Answer> {
     if (problem?.code !== 'method_not_allowed') return answer;
     return { ...answer, headers: { ...answer.headers, Allow: allowedMethods(journey.path).join(', ') } };
   }
+}
+
+/** All of the request is there. */
+function enter({ context, response, received }: Journey): void {
+  received();
+  if (response.closed) return;
+  context.inFlight.add(response);
+  response.once('close', () => context.inFlight.delete(response));
 }
 
 function handle(journey: Journey): Answer | Promise<Answer> {

@@ -5,18 +5,15 @@ import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { AuthdError, systemErrorCode } from '../errors.js';
 import { tryToConnect } from '../os/dial.js';
+import { LONGEST_SOCKET_PATH_BYTES } from '../os/paths.js';
 import { findStaleSocket, type FileIdentity } from './probe.js';
 import { prepareDirectory } from './socket-directory.js';
 import { lockSocket } from './socket-lock.js';
-
-/** What a Unix socket's path may have in bytes; Node silently cuts off the rest (facts 5.6). */
-const LONGEST_PATH = process.platform === 'darwin' ? 103 : 107;
+import { isTemporaryName, temporaryPath } from './socket-names.js';
 
 /** Beyond this many that are not yet accepted, connecting gives EAGAIN; the system has a limit of its own too. */
 const BACKLOG = 4096;
 
-/** The shape of a temporary name: short, because it has to fit into the same limit. */
-const TEMPORARY_NAME = /^\.~[0-9a-z]{4}$/;
 /** A temporary socket that nobody listens on is rubbish once it is this old. */
 const RUBBISH_AFTER_MS = 10_000;
 
@@ -35,7 +32,7 @@ export interface BoundSocket {
  */
 export async function listenAt(server: Server, path: string, log: Logger): Promise<BoundSocket> {
   checkPath(path);
-  await prepareDirectory(dirname(path));
+  await prepareDirectory(path);
   const release = await lockSocket(path, log);
   try {
     await sweep(dirname(path));
@@ -60,10 +57,10 @@ export async function listenAt(server: Server, path: string, log: Logger): Promi
 
 function checkPath(path: string): void {
   if (path.includes('\0')) throw new AuthdError('bad_socket', 'the path of the socket contains a zero byte');
-  const limit = `the limit of this system is ${String(LONGEST_PATH)}`;
+  const limit = `the limit of this system is ${String(LONGEST_SOCKET_PATH_BYTES)}`;
   const hint = 'choose a shorter path with --socket';
   const bytes = Buffer.byteLength(path);
-  if (bytes > LONGEST_PATH) {
+  if (bytes > LONGEST_SOCKET_PATH_BYTES) {
     throw new AuthdError(
       'bad_socket',
       `the path of the socket has ${String(bytes)} bytes, ${limit}: ${path}`,
@@ -73,7 +70,7 @@ function checkPath(path: string): void {
     );
   }
   const temporaryBytes = Buffer.byteLength(temporaryPath(path));
-  if (temporaryBytes > LONGEST_PATH) {
+  if (temporaryBytes > LONGEST_SOCKET_PATH_BYTES) {
     throw new AuthdError(
       'bad_socket',
       `a temporary name beside the socket would have ${String(temporaryBytes)} bytes, ${limit}: ${path}`,
@@ -131,17 +128,12 @@ function removeSocket(path: string, mine: FileIdentity): void {
 /** Removes what a daemon left that was killed between bind and rename. */
 async function sweep(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (!TEMPORARY_NAME.test(name)) continue;
+    if (!isTemporaryName(name)) continue;
     const path = join(directory, name);
     const found = await lstat(path).catch(() => null);
     if (found?.isSocket() !== true || Date.now() - found.mtimeMs < RUBBISH_AFTER_MS) continue;
     if ((await tryToConnect(path)) === 'ECONNREFUSED') await unlink(path).catch(ignore);
   }
-}
-
-function temporaryPath(path: string): string {
-  const random = Math.floor(Math.random() * 36 ** 4);
-  return join(dirname(path), `.~${random.toString(36).padStart(4, '0')}`);
 }
 
 function identify(path: string): FileIdentity | null {

@@ -4,7 +4,10 @@ import type { MetricsText, ServerContext } from './context.js';
 import { STATE_NAMES } from './vocabulary.js';
 
 /** What the metrics are read from, anew at each scrape. */
-export type MetricsSource = Pick<ServerContext, 'keepers' | 'version' | 'startedAtMs' | 'counts' | 'streams'>;
+export type MetricsSource = Pick<
+  ServerContext,
+  'keepers' | 'version' | 'startedAtMs' | 'counts' | 'inFlight' | 'streams'
+>;
 
 type Labels = Readonly<Record<string, string>>;
 type SetValue = (labels: Labels, value: number) => void;
@@ -104,6 +107,15 @@ const METRICS: readonly Metric[] = [
     labels: ['route', 'status'],
     read: ({ counts }, set) => {
       for (const { route, status, count } of counts.all()) set({ route, status: String(status) }, count);
+    },
+  },
+  {
+    type: 'gauge',
+    name: 'codex_authd_requests_in_flight',
+    help: 'Requests received whose answer is not finished: event streams and this very scrape among them.',
+    labels: [],
+    read: ({ inFlight }, set) => {
+      set({}, inFlight.size);
     },
   },
   {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { REASONS, type ReasonCode } from '../core/reasons.js';
-import { AuthdError, type ErrorCode, type ProblemCode } from '../errors.js';
+import { AuthdError, isProblemCode, type ProblemCode } from '../errors.js';
 import type { ProblemBody } from '../protocol.js';
 import type { WholeAnswer } from './answer.js';
 import { instant } from './bodies.js';
@@ -78,10 +78,6 @@ function problemBody(error: AuthdError): ProblemBody {
     retry_at: error.retryAtMs === undefined ? null : instant(error.retryAtMs),
     reason: isReasonCode(error.reason) ? error.reason : null,
   };
-}
-
-function isProblemCode(code: ErrorCode): code is ProblemCode {
-  return Object.hasOwn(PROBLEMS, code);
 }
 
 function isReasonCode(reason: string | undefined): reason is ReasonCode {

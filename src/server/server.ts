@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { describeError } from '../errors.js';
 import { trackConnections } from './connections.js';
 import type { ServerContext, ServerOptions } from './context.js';
@@ -66,7 +66,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function createContext(options: ServerOptions, limits: ServerLimits): ServerContext {
-  const source = { ...options, counts: createRequestCounts(), streams: new Set<() => void>() };
+  const source = {
+    ...options,
+    counts: createRequestCounts(),
+    inFlight: new Set<ServerResponse>(),
+    streams: new Set<() => void>(),
+  };
   let openapi: string | undefined;
   return {
     ...source,

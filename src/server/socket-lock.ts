@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { lock } from 'proper-lockfile';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
+import { lockPath } from './socket-names.js';
 
 /** The least that proper-lockfile allows: after a kill between lock and release, the next start waits so long. */
 const STALE_MS = 2000;
@@ -14,7 +15,7 @@ const LONGEST_WAIT_MS = 4000;
  * @throws AuthdError `already_running` if another one holds it all the time, `bad_socket` if it cannot be made
  */
 export async function lockSocket(path: string, log: Logger): Promise<() => Promise<void>> {
-  const lockfilePath = `${path}.lock`;
+  const lockfilePath = lockPath(path);
   const giveUpMs = performance.now() + LONGEST_WAIT_MS;
   for (;;) {
     try {

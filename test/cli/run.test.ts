@@ -35,6 +35,30 @@ describe('run', () => {
   });
 
   it.each([
+    ['after the command', ['run', '--account', 'nonsense']],
+    ['before it', ['--account=nonsense', 'run']],
+  ])('does not start for an account that it does not keep, named %s', async (_where, args) => {
+    expect(await runCli(sandbox, args)).toEqual({
+      code: 2,
+      signal: null,
+      stdout: '',
+      stderr:
+        'codex-authd: error: `run` keeps no account "nonsense"\n' +
+        'codex-authd: hint: it keeps "default": leave --account out; for another auth.json name its directory with --codex-home\n',
+    });
+  });
+
+  it('starts for the account that it keeps', async () => {
+    const daemon = startCli(sandbox, ['run', '--account', 'default']);
+    try {
+      await daemon.stderrUntil((stderr) => stderr.includes('"listening"'));
+    } finally {
+      daemon.process.kill('SIGTERM');
+    }
+    expect(await daemon.ended).toMatchObject({ code: 0, signal: null });
+  });
+
+  it.each([
     ['a log level that there is not', ['--log-level', 'loud']],
     ['a configuration file that there is not', ['--config', '/nonexistent/config.toml']],
     ['a socket path that is too long', ['--socket', `/tmp/${'x'.repeat(200)}`]],

@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { findSocket } from '../../src/client/find-socket.js';
+import { AuthdError } from '../../src/errors.js';
 import type { Environment } from '../../src/os/paths.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
@@ -86,7 +88,9 @@ describe('the socket', () => {
     const found = findSocket({ env });
     await expect(found).rejects.toMatchObject({ code: 'bad_configuration' });
     await expect(found).rejects.toThrow(configFile);
-    await expect(found).rejects.not.toThrow('do not show');
+    const error: unknown = await found.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AuthdError);
+    expect(inspect(error, { showHidden: true, depth: Infinity })).not.toContain('do not show');
   });
 
   it('is not to be found if the configuration file cannot be read, or is named and not there', async () => {

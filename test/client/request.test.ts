@@ -1,11 +1,14 @@
+import { spawn } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { connectionError } from '../../src/client/failures.js';
 import { ask, LARGEST_ANSWER_BYTES } from '../../src/client/request.js';
 import { AuthdError } from '../../src/errors.js';
+import { tryToConnect } from '../../src/os/dial.js';
 import {
   answer,
   hangUp,
@@ -44,6 +47,32 @@ async function serveBytes(bytes: string): Promise<void> {
     server.close();
     await once(server, 'close');
   });
+}
+
+/**
+ * A daemon whose queue of connections is full, because it is busy until the returned function is called. Then it
+ * answers every request with `[]`.
+ */
+async function serveBusily(): Promise<() => void> {
+  const script = `
+    const { readSync, writeSync } = require('node:fs');
+    const server = require('node:http').createServer((request, response) => {
+      response.setHeader('Content-Type', 'application/json').end('[]');
+    });
+    server.listen({ path: process.argv[1], backlog: 1 }, () => {
+      writeSync(1, 'busy');
+      readSync(0, Buffer.alloc(1));
+    });`;
+  const child = spawn(process.execPath, ['-e', script, socket], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(async () => {
+    if (child.exitCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  await once(child.stdout, 'data');
+  while ((await tryToConnect(socket)) === null);
+  expect(await tryToConnect(socket)).toBe('EAGAIN');
+  return () => child.stdin.write('.');
 }
 
 function askX(more: { deadlineMs?: number; signal?: AbortSignal } = {}): Promise<unknown> {
@@ -159,6 +188,53 @@ describe('a request', () => {
     await writeFile(socket, '');
     expect(await failure(askX())).toMatchObject({ code: 'daemon_not_running', hint });
   });
+
+  it('that finds the queue of the daemon full connects again, until it is let in', async () => {
+    const goOn = await serveBusily();
+    const asked = askX();
+    // The first attempt was refused within the call: nobody has accepted anything yet.
+    goOn();
+    expect(await asked).toEqual([]);
+  });
+
+  it('that finds the queue full fails with timeout at its own deadline', async () => {
+    await serveBusily();
+    expect(await failure(askX({ deadlineMs: 100 }))).toMatchObject({ code: 'timeout' });
+  });
+
+  it("that finds the queue full fails with the caller's reason if the caller gives up between two attempts", async () => {
+    await serveBusily();
+    const controller = new AbortController();
+    const asked = askX({ signal: controller.signal });
+    await tryToConnect(socket);
+    const reason = new Error('changed my mind');
+    controller.abort(reason);
+    await expect(asked).rejects.toBe(reason);
+  });
+
+  it.each([
+    ['that is no JSON', 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\nsecret-token'],
+    [
+      'with a problem that is no JSON',
+      'HTTP/1.1 500 No\r\nContent-Type: application/problem+json\r\n\r\nsecret-token',
+    ],
+    ['that is no HTTP', 'secret-token\r\n'],
+  ])(
+    'says nothing of an answer %s, neither in its message nor in what an error drags along',
+    async (_name, bytes) => {
+      await serveBytes(bytes);
+      const error = await failure(askX());
+      expect(error.code).toBe('bad_answer');
+      const shown = inspect(error, { showHidden: true, depth: Infinity });
+      expect(shown).not.toContain('secret');
+      // As a buffer is shown.
+      expect(shown).not.toContain(
+        Buffer.from('secret')
+          .toString('hex')
+          .replace(/..(?!$)/g, '$& '),
+      );
+    },
+  );
 
   it('fails with bad_socket if the path leads through a file', async () => {
     await writeFile(join(directory.path, 'file'), '');

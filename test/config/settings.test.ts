@@ -1,8 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { stdSerializers } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { readSettings, type AccountConfig, type Settings } from '../../src/config/settings.js';
 import { DEFAULT_POLICY } from '../../src/core/plan.js';
+import { AuthdError } from '../../src/errors.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
 const ENV = { HOME: '/home/ada', XDG_RUNTIME_DIR: '/run/user/7' };
@@ -18,6 +21,29 @@ async function accountOf(toml: string, env: Record<string, string> = {}, flags =
   if (account === undefined) throw new Error('no account');
   return account;
 }
+
+async function refusalOf(toml: string, env: Record<string, string> = {}): Promise<AuthdError> {
+  const error: unknown = await settingsOf(toml, env).catch((reason: unknown) => reason);
+  if (!(error instanceof AuthdError)) throw new Error(`taken: ${toml}`, { cause: error });
+  expect(error.code).toBe('bad_configuration');
+  return error;
+}
+
+/** All that a log, or whoever inspects an error, shows of it. */
+function shown(error: AuthdError): string {
+  const logged = JSON.stringify(stdSerializers.err(error));
+  return `${logged}\n${inspect(error, { showHidden: true, depth: Infinity })}`;
+}
+
+const SECRET_URLS = [
+  'https://ada:hunter2@example.com/v1',
+  'https://:hunter2@example.com/v1',
+  'https://hunter2@example.com/v1',
+  'http://ada:hunter2@localhost/v1',
+  'http://ada:hunter2@example.com/v1',
+  'ada:hunter2@example.com/v1',
+  'https//ada:hunter2@example.com',
+] as const;
 
 describe('the settings', () => {
   it('are Codex’s where nothing is said', async () => {
@@ -120,6 +146,58 @@ describe('the settings', () => {
     'https://example.com/t',
   ])('take a token endpoint that keeps a secret: %s', async (url) => {
     expect((await accountOf(`token_endpoint = "${url}"`)).tokenEndpoint).toBe(url);
+  });
+
+  it.each(['chatgpt_base_url', 'platform_base_url'] as const)('take a %s as it is written', async (name) => {
+    const urls = ['https://example.com/v1', 'http://10.0.0.1:8080', 'https://[::1]/a?b=c'];
+    for (const url of urls) {
+      const { baseUrls } = await accountOf(`${name} = "${url}"`);
+      expect(name === 'chatgpt_base_url' ? baseUrls.chatgpt : baseUrls.platform).toBe(url);
+    }
+  });
+
+  const NO_URLS = [
+    'foo',
+    'example.com/v1',
+    'ftp://example.com',
+    'https://',
+    'https:example.com',
+    'https://a b',
+  ];
+  it.each(['token_endpoint', 'chatgpt_base_url', 'platform_base_url'])(
+    'take nothing for a %s but a URL of the web that holds no secret, and repeat none',
+    async (name) => {
+      for (const url of [...NO_URLS, 'https://ex\u00e4mple.com']) {
+        const error = await refusalOf(`${name} = "${url}"`);
+        expect(error.message, url).toMatch(/is not an https URL$|is not an http or https URL$/);
+        expect(error.hint).toBeDefined();
+      }
+      for (const url of SECRET_URLS) {
+        const error = await refusalOf(`${name} = "${url}"`);
+        expect(shown(error), url).toMatch(/url|endpoint/);
+        expect(shown(error)).not.toMatch(/hunter2|ada/);
+      }
+      expect((await refusalOf(`${name} = "${SECRET_URLS[0]}"`)).message).toContain('a password');
+    },
+  );
+
+  it('take no secret in the URL of the environment either', async () => {
+    for (const url of SECRET_URLS) {
+      const error = await refusalOf('', { CODEX_REFRESH_TOKEN_URL_OVERRIDE: url });
+      expect(shown(error)).not.toMatch(/hunter2|ada/);
+    }
+  });
+
+  it.each([
+    ['is no TOML', 'client_id = "hunter2"\nscope = = 1\npassword = "hunter2"', /not TOML, line 2: /],
+    ['has a text where a number is due', 'lead_max_seconds = "hunter2"', /`lead_max_seconds` is a text$/],
+    ['has an empty setting', 'client_id = ""', /`client_id` is empty$/],
+  ])('say what is wrong with a file that %s, and repeat nothing of it', async (_what, toml, message) => {
+    const error = await refusalOf(toml);
+    expect(error.message).toMatch(message);
+    expect(error.hint).toBeDefined();
+    expect(error.cause).toBeUndefined();
+    expect(shown(error)).not.toContain('hunter2');
   });
 
   it('leave no room for a backoff that would ask in a loop', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codexHome, configPath, socketPath, stateDirectory } from '../../src/os/paths.js';
+import { chooseSocket, codexHome, configPath, stateDirectory } from '../../src/os/paths.js';
 
 const HOME = { HOME: '/home/ada' };
 
@@ -13,8 +13,27 @@ describe('where things lie', () => {
       'darwin',
       '/home/ada/Library/Application Support/codex-authd/authd.sock',
     ],
-  ] as const)('the socket: %j on %s', (env, platform, path) => {
-    expect(socketPath(env, platform)).toBe(path);
+  ] as const)('the socket where nobody names or configures one: %j on %s', async (env, platform, path) => {
+    expect(await chooseSocket({ named: undefined, env, configured: () => undefined, platform })).toBe(path);
+  });
+
+  it('the socket: as named, else by the environment, else as configured; nothing is looked for in vain', async () => {
+    const asked: string[] = [];
+    const choose = (named: string | undefined, fromEnvironment: string): Promise<string> =>
+      chooseSocket({
+        named,
+        env: { ...HOME, CODEX_AUTHD_SOCKET: fromEnvironment },
+        configured: () => {
+          asked.push(fromEnvironment);
+          return Promise.resolve('/configured');
+        },
+      });
+    expect(await choose('/named', '/environment')).toBe('/named');
+    expect(await choose('named', '/environment')).toBe(`${process.cwd()}/named`);
+    expect(await choose(undefined, '/environment')).toBe('/environment');
+    expect(asked).toEqual([]);
+    expect(await choose(undefined, '')).toBe('/configured');
+    expect(asked).toEqual(['']);
   });
 
   it('Codex’s home, the configuration and the state', () => {

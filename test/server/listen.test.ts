@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
 import {
@@ -20,6 +20,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { AuthdError, type ErrorCode } from '../../src/errors.js';
 import { ask, start, temporaryDirectory, until } from './harness.js';
 
+const ANOTHER_DIRECTORY = 'choose a path in a directory of its own with --socket';
 const LONGEST = process.platform === 'darwin' ? 103 : 107;
 
 describe('the socket', () => {
@@ -88,10 +89,42 @@ describe('a directory that is not safe is refused with a hint:', () => {
     const directory = await temporaryDirectory();
     await chmod(directory, mode);
     const error = await refusal(join(directory, 'authd.sock'));
-    expect(error).toMatchObject({ code: 'bad_socket', hint: `chmod 700 ${directory}` });
+    expect(error).toMatchObject({ code: 'bad_socket', hint: closing(directory) });
     expect(error.message).toContain(`mode 0${mode.toString(8)}`);
     expect(await modeOf(directory)).toBe(mode);
     expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('one that holds nothing but what daemons leave may be closed', async () => {
+    const directory = await temporaryDirectory();
+    await chmod(directory, 0o755);
+    await listenAndDie(join(directory, 'authd.sock'));
+    await listenAndDie(join(directory, '.~dead'));
+    await mkdir(join(directory, 'authd.sock.lock'));
+    expect((await refusal(join(directory, 'authd.sock'))).hint).toBe(closing(directory));
+  });
+
+  it('one by the name of the program may be closed, whatever it holds; the hint is safe to paste', async () => {
+    const directory = join(await temporaryDirectory(), "it's $(mine)", 'codex-authd');
+    await mkdir(directory, { recursive: true });
+    await chmod(directory, 0o755);
+    await writeFile(join(directory, 'notes'), '');
+    const { hint = '' } = await refusal(join(directory, 'authd.sock'));
+    expect(hint).toBe(closing(directory));
+    execFileSync('/bin/sh', ['-c', /`(.*)`/.exec(hint)?.[1] ?? 'exit 1']);
+    expect(await modeOf(directory)).toBe(0o700);
+  });
+
+  it.each([
+    ['a home, or whatever else holds a file of others', 0o755, ['.profile']],
+    ['one with the socket of another program', 0o755, ['other.sock']],
+    ['one that is everybody’s, even while it is empty', 0o1777, []],
+  ])('%s is not to be closed for the sake of a socket', async (_name, mode, names) => {
+    const directory = await temporaryDirectory();
+    await chmod(directory, mode);
+    for (const name of names) await writeFile(join(directory, name), '');
+    const error = await refusal(join(directory, 'authd.sock'));
+    expect(error).toMatchObject({ code: 'bad_socket', hint: ANOTHER_DIRECTORY });
   });
 
   it('another owner', async () => {
@@ -304,6 +337,11 @@ async function refusal(socketPath: string): Promise<AuthdError> {
   expect(['bad_socket', 'already_running'] satisfies ErrorCode[]).toContain(error.code);
   expect(error.message).toMatch(/^[^A-Z].*[^.]$/);
   return error;
+}
+
+function closing(directory: string): string {
+  const quoted = `'${directory.split("'").join("'\\''")}'`;
+  return `close it with \`chmod 700 ${quoted}\`, or ${ANOTHER_DIRECTORY}`;
 }
 
 async function modeOf(path: string): Promise<number> {

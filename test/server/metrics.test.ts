@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { REASONS } from '../../src/core/reasons.js';
 import { readEvents } from './event-reader.js';
-import { ask, start, until } from './harness.js';
+import { ask, dial, start, until, type RawConnection } from './harness.js';
 import { createScriptedKeeper, makeCredential, makeState } from './scripted-keeper.js';
 
 describe('GET /metrics', () => {
@@ -33,6 +33,8 @@ describe('GET /metrics', () => {
       'codex_authd_rotations_total{account="work \\"x\\"",by="other"}': 0,
       'codex_authd_failures_total{account="default"}': 1,
       'codex_authd_failures_total{account="work \\"x\\""}': 0,
+      // This very scrape.
+      codex_authd_requests_in_flight: 1,
       codex_authd_event_streams: 0,
       process_start_time_seconds: Date.parse('2026-11-22T11:00:00Z') / 1000,
     });
@@ -71,6 +73,33 @@ describe('GET /metrics', () => {
     expect(body).not.toContain('made-up');
   });
 
+  it('counts the requests in flight, from when they are received until their answers are finished', async () => {
+    const { socketPath, keeper } = await start();
+    const others = async (): Promise<number> => {
+      const { body } = await ask(socketPath, '/metrics');
+      return (readSeries(body)['codex_authd_requests_in_flight'] ?? NaN) - 1;
+    };
+    let rotated: () => void = () => undefined;
+    const rotation = new Promise<void>((resolve) => (rotated = resolve));
+    keeper.onCredential = async () => {
+      await rotation;
+      return makeCredential();
+    };
+    // Neither half a head nor half a body is a request.
+    await sendRaw(socketPath, 'GET /v1/token HTTP/1.1\r\nHost: loc');
+    await sendRaw(socketPath, 'POST /v1/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx');
+    const waiting = Array.from({ length: 100 }, () => ask(socketPath, '/v1/token'));
+    const leaving = await sendRaw(socketPath, 'GET /v1/token HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await until(() => keeper.asked.length === 101);
+    expect(await others()).toBe(101);
+    leaving.socket.destroy();
+    await until(() => keeper.asked.some(({ signal }) => signal?.aborted === true));
+    expect(await others()).toBe(100);
+    rotated();
+    await Promise.all(waiting);
+    expect(await others()).toBe(0);
+  });
+
   it('counts open event streams', async () => {
     const { socketPath, keeper } = await start();
     const streams = async (): Promise<number | undefined> =>
@@ -97,6 +126,12 @@ describe('GET /metrics', () => {
     expect((await ask(other.socketPath, '/metrics')).body).not.toContain('1.2.3');
   });
 });
+
+async function sendRaw(socketPath: string, bytes: string): Promise<RawConnection> {
+  const connection = await dial(socketPath);
+  connection.socket.write(bytes);
+  return connection;
+}
 
 function states(account: string, state: string): Record<string, number> {
   const names = new Set(Object.values(REASONS).map((reason) => reason.state));
