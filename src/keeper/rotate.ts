@@ -6,7 +6,7 @@ import { Secret } from '../core/secret.js';
 import type { Trouble } from '../core/state.js';
 import { AuthdError, describeError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
-import type { Harvest } from './harvest.js';
+import { isRotation, type Harvest } from './harvest.js';
 import type {
   AccountLockPort,
   AuthFilePort,
@@ -57,7 +57,10 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     stage = await authFile.stage(Buffer.byteLength(before.text));
     journal = await openJournal(ports, known);
 
-    if (!lock.held) return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
+    if (!lock.held) {
+      await forget(ports);
+      return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
+    }
     const record = journal.record.bind(journal);
     const answer = await endpoint.send(known, record);
     const isDurable = await seal(journal);
@@ -110,7 +113,7 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
       const reading = await authFile.readSettled();
       if (reading.kind === 'unsettled' || isTorn(reading)) continue;
       const inFile = refreshTokenIn(reading);
-      if (reading.kind === 'text' && inFile !== null && inFile === tokens.refreshToken?.fingerprint) {
+      if (reading.kind === 'text' && isRotation(harvest) && inFile === tokens.refreshToken?.fingerprint) {
         // A commit that failed after its rename.
         await stage.confirm();
         await forget(ports);

@@ -341,6 +341,31 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 
+  it('stores the access token of a server that gives the same refresh token again', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const access = world.server.issue(world.clock.now(), HOUR);
+    world.server.answers = [
+      answered(200, JSON.stringify({ access_token: access, refresh_token: 'refresh-1' })),
+    ];
+    const keeper = await world.keeper();
+    expect(world.file.text).toContain(access);
+    expect(keeper.state.name).toBe('fresh');
+    await world.clock.advance(50 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
+    expect(keeper.state.name).toBe('fresh');
+  });
+
+  it('leaves no journal behind when the lock is lost before anything was sent', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.lock.held = false;
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('locked_elsewhere');
+    expect(world.journal.left).toBeNull();
+    expect(world.server.sent).toEqual([]);
+  });
+
   it('finds a commit done that failed after its rename', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);
