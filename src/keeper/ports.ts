@@ -39,11 +39,18 @@ export interface StagePort {
 export interface TokenEndpointPort {
   readonly url: string;
   /**
-   * Sends the token once; never rejects, never sends twice, follows no redirect. `onBytes` is given every piece of the
-   * answer's body as it comes, before anything else is done with it.
+   * Gets everything ready, so that nothing but the sending itself is left for later.
+   *
+   * @throws AuthdError `bad_configuration`
    */
-  send(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void): Promise<Answer>;
+  prepare(): Promise<SendRefresh>;
 }
+
+/**
+ * Sends a refresh token once; never rejects, never sends twice, follows no redirect. `onBytes` is given every piece of
+ * the answer's body as it comes, before anything else is done with it.
+ */
+export type SendRefresh = (refreshToken: Secret, onBytes: (bytes: Uint8Array) => void) => Promise<Answer>;
 
 /** What a rotation is about to do: the fingerprint of the refresh token that it spends, and when it began. */
 export interface Intent {

@@ -54,6 +54,7 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     if (!hasRefreshToken(before, known.fingerprint)) return { kind: 'overtaken' };
 
     rehearse(before.text, clock.now());
+    const send = await endpoint.prepare();
     stage = await authFile.stage(Buffer.byteLength(before.text));
     journal = await openJournal(ports, known);
 
@@ -62,7 +63,7 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
       return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
     }
     const record = journal.record.bind(journal);
-    const answer = await endpoint.send(known, record);
+    const answer = await send(known, record);
     const isDurable = await seal(journal);
 
     const outcome = readOutcome(answer, clock.now());
@@ -205,8 +206,14 @@ function rehearse(text: string, nowMs: number): void {
 
 function explainBlocked(error: unknown): RotationResult {
   if (!(error instanceof AuthdError)) throw error;
-  const reason = error.code === 'already_running' ? 'locked_elsewhere' : 'storage_unavailable';
-  return blocked(reason, error.message);
+  switch (error.code) {
+    case 'already_running':
+      return blocked('locked_elsewhere', error.message);
+    case 'bad_configuration':
+      return blocked('unreachable', error.message);
+    default:
+      return blocked('storage_unavailable', error.message);
+  }
 }
 
 function blocked(reason: Trouble['reason'], detail: string): RotationResult {

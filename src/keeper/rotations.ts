@@ -161,9 +161,12 @@ export class Rotations {
       ...this.#options,
       endpoint: {
         url: endpoint.url,
-        send: (refreshToken, onBytes) => {
-          this.#counts.requests += 1;
-          return endpoint.send(refreshToken, onBytes);
+        prepare: async () => {
+          const send = await endpoint.prepare();
+          return (refreshToken, onBytes) => {
+            this.#counts.requests += 1;
+            return send(refreshToken, onBytes);
+          };
         },
       },
       onHarvest: (harvest) => {

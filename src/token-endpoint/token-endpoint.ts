@@ -1,9 +1,10 @@
+import type * as undiciModule from 'undici';
 import type { Answer } from '../core/outcome.js';
 import type { Secret } from '../core/secret.js';
 import { describeError, systemErrorCode } from '../errors.js';
 import type { Environment } from '../os/paths.js';
 import { readCertificates } from './certificates.js';
-import { observeExchange, type Observer } from './observe-exchange.js';
+import { observeExchange } from './observe-exchange.js';
 import { encodeRefresh, type BodyFormat, type ClientIdentity } from './request-body.js';
 
 export interface TokenEndpointOptions extends ClientIdentity {
@@ -15,6 +16,11 @@ export interface TokenEndpointOptions extends ClientIdentity {
   readonly env: Environment;
   /** From the start of the request to the end of the answer, in milliseconds. */
   readonly deadlineMs?: number;
+}
+
+type Undici = typeof undiciModule;
+interface TlsSettings {
+  readonly ca?: string[];
 }
 
 const DEADLINE_MS = 30_000;
@@ -32,33 +38,36 @@ export class TokenEndpoint {
   }
 
   /**
+   * Loads the client and reads the private roots, so that nothing but the sending itself is left for later.
+   *
+   * @throws AuthdError `bad_configuration` if the roots that the environment names cannot be used
+   */
+  async prepare(): Promise<(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void) => Promise<Answer>> {
+    const undici = await import('undici');
+    const ca = await readCertificates(this.#options.env);
+    const tls = ca === undefined ? {} : { ca };
+    return (refreshToken, onBytes) => this.#send(undici, tls, refreshToken, onBytes);
+  }
+
+  /**
    * Sends a refresh token once. Never rejects, never retries, follows no redirect: what came of it is the answer.
    * `onBytes` is given every piece of the answer's body as it comes, before anything else is done with it.
    *
    * Each call has a connection of its own. A kept-alive one that the server has just closed would turn a failure
    * that is harmless into one of which nobody knows whether the token was spent.
    */
-  async send(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
+  async #send(
+    { EnvHttpProxyAgent, request }: Undici,
+    tls: TlsSettings,
+    refreshToken: Secret,
+    onBytes: (bytes: Uint8Array) => void,
+  ): Promise<Answer> {
+    const { url, bodyFormat, userAgent, env, deadlineMs = DEADLINE_MS } = this.#options;
+    const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
     const sending = { begun: false };
     const onSending = (): void => {
       sending.begun = true;
     };
-    try {
-      return await this.#exchange(refreshToken, { onSending, onBytes });
-    } catch (error) {
-      const message = explain(error);
-      return sending.begun
-        ? { kind: 'lost', message }
-        : { kind: 'never_sent', code: systemErrorCode(error) ?? 'unknown', message };
-    }
-  }
-
-  async #exchange(refreshToken: Secret, observer: Observer): Promise<Answer> {
-    const { EnvHttpProxyAgent, request } = await import('undici');
-    const { url, bodyFormat, userAgent, env, deadlineMs = DEADLINE_MS } = this.#options;
-    const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
-    const ca = await readCertificates(env);
-    const tls = ca === undefined ? {} : { ca };
     const agent = new EnvHttpProxyAgent({
       ...proxySettings(env),
       connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
@@ -71,7 +80,7 @@ export class TokenEndpoint {
         method: 'POST',
         headers: { 'content-type': contentType, accept: 'application/json', 'user-agent': userAgent },
         body,
-        dispatcher: agent.compose(observeExchange(observer)),
+        dispatcher: agent.compose(observeExchange({ onSending, onBytes })),
         signal: AbortSignal.timeout(deadlineMs),
       });
       return {
@@ -81,8 +90,14 @@ export class TokenEndpoint {
         retryAfter: single(response.headers['retry-after']),
         date: single(response.headers['date']),
       };
+    } catch (error) {
+      const message = explain(error);
+      return sending.begun
+        ? { kind: 'lost', message }
+        : { kind: 'never_sent', code: systemErrorCode(error) ?? 'unknown', message };
     } finally {
-      await agent.destroy();
+      // What is left of the connection is nobody's concern any more.
+      agent.destroy().catch(() => undefined);
     }
   }
 }

@@ -10,6 +10,7 @@ import type {
   Intent,
   JournalPort,
   OpenJournalPort,
+  SendRefresh,
   StagePort,
   TokenEndpointPort,
 } from '../../src/keeper/ports.js';
@@ -177,8 +178,12 @@ class VirtualServer implements TokenEndpointPort {
     this.#clock = clock;
   }
 
-  async send(refreshToken: { reveal(): string }, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
-    this.sent.push(refreshToken.reveal());
+  prepare(): Promise<SendRefresh> {
+    return Promise.resolve((refreshToken, onBytes) => this.#send(refreshToken.reveal(), onBytes));
+  }
+
+  async #send(refreshToken: string, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
+    this.sent.push(refreshToken);
     const scripted = this.answers.shift() ?? this.rotation();
     const answer = await (typeof scripted === 'function' ? scripted() : scripted);
     if (answer.kind === 'answered') onBytes(Buffer.from(answer.body));

@@ -27,7 +27,7 @@ async function refresh(
     userAgent: 'a test',
     env: {},
   });
-  return readOutcome(await client.send(new Secret(refreshToken), () => undefined), Date.now());
+  return readOutcome(await (await client.prepare())(new Secret(refreshToken), () => undefined), Date.now());
 }
 
 function refreshTokenOf(outcome: Outcome): string {

@@ -28,7 +28,7 @@ async function refresh(refreshToken: string, bodyFormat: BodyFormat = 'json'): P
     env: {},
     deadlineMs: 5000,
   });
-  return readOutcome(await client.send(new Secret(refreshToken), () => undefined), Date.now());
+  return readOutcome(await (await client.prepare())(new Secret(refreshToken), () => undefined), Date.now());
 }
 
 async function rotate(refreshToken: string): Promise<{ access: string; refresh: string }> {

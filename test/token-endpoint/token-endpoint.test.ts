@@ -10,13 +10,15 @@ import { connect, createServer as createTcp, type AddressInfo, type Socket } fro
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Secret } from '../../src/core/secret.js';
+import type { SendRefresh } from '../../src/keeper/ports.js';
 import { TokenEndpoint, type TokenEndpointOptions } from '../../src/token-endpoint/token-endpoint.js';
 
 const TLS = join(import.meta.dirname, '..', 'support', 'tls');
 const TOKEN = new Secret('refresh&token=1');
 const ignore = (): void => undefined;
 
-function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): TokenEndpoint {
+/** One that prepares and sends at once. */
+function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): { send: SendRefresh } {
   const base = {
     clientId: 'client-1',
     scope: null,
@@ -24,7 +26,8 @@ function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): Tok
     userAgent: 'codex-authd/test',
     env: {},
   } as const;
-  return new TokenEndpoint({ ...base, url, ...options });
+  const made = new TokenEndpoint({ ...base, url, ...options });
+  return { send: async (token, onBytes) => (await made.prepare())(token, onBytes) };
 }
 
 async function listening(server: Server | ReturnType<typeof createTcp>): Promise<number> {
@@ -249,12 +252,13 @@ describe('a token endpoint behind TLS', () => {
 
   it('gets nothing when the file of roots cannot be used', async () => {
     const { url, requests } = await servingTls();
-    for (const file of ['/nonexistent.pem', join(TLS, 'server.key', '..', '..', 'scratch-dir.ts')]) {
-      const answer = await endpoint(url, { env: { SSL_CERT_FILE: file } }).send(TOKEN, ignore);
-      expect(answer).toMatchObject({
-        kind: 'never_sent',
-        message: expect.stringContaining('SSL_CERT_FILE') as string,
-      });
+    for (const file of ['/nonexistent.pem', join(TLS, '..', 'scratch-dir.ts')]) {
+      await expect(endpoint(url, { env: { SSL_CERT_FILE: file } }).send(TOKEN, ignore)).rejects.toMatchObject(
+        {
+          code: 'bad_configuration',
+          message: expect.stringContaining('SSL_CERT_FILE') as string,
+        },
+      );
     }
     expect(requests()).toBe(0);
   });
