@@ -59,7 +59,7 @@ export async function keepAccount(
   await takeLock(lock, log);
   await sweep(path, lock, log);
 
-  const name = stateName(config.name, path);
+  const name = stateName(config.name, await locateRealFile(fs, path));
   const keeper = new Keeper({
     ...keeperSettings(config, env),
     account: config.name,

@@ -38,6 +38,8 @@ export class AuthFile {
     const realPath = await locateRealFile(this.#fs, this.path);
     const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
       withCodexLocks(this.#fs, this.path, realPath, this.#clock, work);
+    // A lock file that cannot be taken is found out now, not when the token is spent.
+    await exclusively(() => Promise.resolve());
     return openStage(this.#fs, realPath, size, exclusively);
   }
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { AuthdError, describeError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
+import { adoptOwner } from './owner.js';
 
 /** Codex itself gives up on one of them after 5 s, and throws away new tokens then (facts 3.2). */
 const PATIENCE_MS = 2_000;
@@ -56,7 +57,10 @@ async function take(fs: FileSystem, path: string, clock: Clock): Promise<OpenFil
 
 async function open(fs: FileSystem, path: string): Promise<OpenFile> {
   try {
-    return await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    // One that root makes in a user's home would lock the user's Codex out.
+    await adoptOwner(fs, dirname(path), file);
+    return file;
   } catch (error) {
     throw new AuthdError('storage', `Codex's lock file cannot be opened: ${describeError(error)}`, {
       hint: `if there is a directory at ${path}, remove it: Codex would lose its login over it`,

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import * as v from 'valibot';
 import { systemErrorCode } from '../errors.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
@@ -12,10 +12,11 @@ export interface Intent {
   readonly startedAtMs: number;
 }
 
-/** What a daemon before this one left: the intent, and all that had come of the answer. */
+/** What a daemon before this one left. */
 export interface Unfinished {
-  readonly intent: Intent;
-  /** The bytes of the answer's body as text; empty if none came. */
+  /** The fingerprint of the refresh token that it had sent, or was about to send. */
+  readonly spent: string;
+  /** What had come of the answer's body, as text; empty if nothing, or if it cannot be read. */
   readonly answer: string;
 }
 
@@ -24,19 +25,23 @@ const ANSWER_AT = 4096;
 /** The largest answer that is taken from the token endpoint has its room. */
 const ANSWER_ROOM = 1024 * 1024;
 
+const SUFFIX = '.journal';
+
 const IntentSchema = v.object({ spent: v.string(), startedAtMs: v.number() });
 
 /**
- * The journal of one account: `<name>.journal` in the state directory, 0600, there only during a rotation and as
- * long after it as its outcome is not in auth.json.
+ * The journal of one account: `<name>.<fingerprint>.journal` in the state directory, 0600, one for each refresh token
+ * that was sent, there only during a rotation and as long after it as its outcome is not settled.
  */
 export class Journal {
   readonly #fs: FileSystem;
-  readonly #path: string;
+  readonly #directory: string;
+  readonly #name: string;
 
   constructor(fs: FileSystem, directory: string, name: string) {
     this.#fs = fs;
-    this.#path = join(directory, `${name}.journal`);
+    this.#directory = directory;
+    this.#name = name;
   }
 
   /**
@@ -46,52 +51,71 @@ export class Journal {
    * @throws the file system's error; nothing is left behind then
    */
   async begin(intent: Intent): Promise<OpenJournal> {
-    await this.#fs.mkdir(dirname(this.#path), 0o700);
-    await this.clear();
-    const file = await createPrivate(this.#fs, this.#path);
+    await this.#fs.mkdir(this.#directory, 0o700);
+    await this.clear(intent.spent);
+    const file = await createPrivate(this.#fs, this.#pathOf(intent.spent));
     try {
       const head = Buffer.alloc(ANSWER_AT, ' ');
       head.write(JSON.stringify(intent));
       await writeAll(file, Buffer.concat([head, Buffer.alloc(ANSWER_ROOM)]));
       await file.sync();
-      await syncDirectory(this.#fs, dirname(this.#path));
+      await syncDirectory(this.#fs, this.#directory);
       return new OpenJournal(file);
     } catch (error) {
       await file.close().catch(() => undefined);
-      await this.clear().catch(() => undefined);
+      await this.clear(intent.spent).catch(() => undefined);
       throw error;
     }
   }
 
-  /** What a daemon before this one left; null if it left nothing, or was killed before it had sent anything. */
-  async read(): Promise<Unfinished | null> {
-    let file: OpenFile;
-    try {
-      file = await this.#fs.open(this.#path, constants.O_RDONLY);
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return null;
-      throw error;
+  /** What daemons before this one left, but for what they had not begun to send. */
+  async read(): Promise<Unfinished[]> {
+    const left: Unfinished[] = [];
+    for (const spent of await this.#list()) {
+      const found = await this.#readOne(spent);
+      if (found !== null) left.push(found);
     }
-    try {
-      const bytes = new Uint8Array(ANSWER_AT + ANSWER_ROOM);
-      let length = 0;
-      for (let count = -1; count !== 0; length += count)
-        count = await file.read(bytes.subarray(length), length);
-      return understand(bytes.subarray(0, length));
-    } finally {
-      await file.close();
-    }
+    return left;
   }
 
-  /** Removes the journal durably, if there is one. */
-  async clear(): Promise<void> {
+  /** Removes durably what is written of the rotation that spent this token, if anything is. */
+  async clear(spent: string): Promise<void> {
     try {
-      await this.#fs.unlink(this.#path);
+      await this.#fs.unlink(this.#pathOf(spent));
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return;
       throw error;
     }
-    await syncDirectory(this.#fs, dirname(this.#path));
+    await syncDirectory(this.#fs, this.#directory);
+  }
+
+  /** A journal that cannot be read is taken for one without an answer: its token may have been sent. */
+  async #readOne(spent: string): Promise<Unfinished | null> {
+    try {
+      const file = await this.#fs.open(this.#pathOf(spent), constants.O_RDONLY);
+      try {
+        return understand(spent, await readAll(file));
+      } finally {
+        await file.close();
+      }
+    } catch {
+      return { spent, answer: '' };
+    }
+  }
+
+  async #list(): Promise<string[]> {
+    try {
+      const names = await this.#fs.readdir(this.#directory);
+      const mine = names.filter((name) => name.startsWith(`${this.#name}.`) && name.endsWith(SUFFIX));
+      return mine.map((name) => name.slice(this.#name.length + 1, -SUFFIX.length));
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  #pathOf(spent: string): string {
+    return join(this.#directory, `${this.#name}.${spent}${SUFFIX}`);
   }
 }
 
@@ -131,14 +155,20 @@ export class OpenJournal {
   }
 }
 
-/** A head that cannot be read was never synced: nothing had been sent when its writer died. */
-function understand(bytes: Uint8Array): Unfinished | null {
+async function readAll(file: OpenFile): Promise<Uint8Array> {
+  const bytes = new Uint8Array(ANSWER_AT + ANSWER_ROOM);
+  let length = 0;
+  for (let count = -1; count !== 0; length += count) count = await file.read(bytes.subarray(length), length);
+  return bytes.subarray(0, length);
+}
+
+/** A head that is not whole was never synced: nothing had been sent when its writer died. */
+function understand(spent: string, bytes: Uint8Array): Unfinished | null {
   const text = new TextDecoder().decode(bytes);
-  const parsed = v.safeParse(IntentSchema, parse(text.slice(0, ANSWER_AT)));
-  if (!parsed.success) return null;
+  if (!v.is(IntentSchema, parse(text.slice(0, ANSWER_AT)))) return null;
   const answer = text.slice(ANSWER_AT);
   const end = answer.indexOf('\0');
-  return { intent: parsed.output, answer: end === -1 ? answer : answer.slice(0, end) };
+  return { spent, answer: end === -1 ? answer : answer.slice(0, end) };
 }
 
 function parse(text: string): unknown {

@@ -8,9 +8,13 @@ import type { FileSystem, OpenFile } from '../os/file-system.js';
 export interface KernelLock {
   /** The lock file, open for reading and writing. */
   readonly file: OpenFile;
+  /** Whether it is a `flock`: the others do not reach every process of the machine, nor one that has a `flock`. */
+  readonly isFlock: boolean;
   /** Lets go; the file stays, or is removed by whoever knows that nobody needs it. */
   release(): Promise<void>;
 }
+
+const MOST_ATTEMPTS = 10;
 
 /**
  * Tries to take the kernel's lock on a file, which is made if it is not there. Where there is no `flock`, an abstract
@@ -19,7 +23,7 @@ export interface KernelLock {
  * Resolves to null if another process of this machine has it.
  */
 export async function tryKernelLock(fs: FileSystem, path: string): Promise<KernelLock | null> {
-  for (;;) {
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
     const file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
       const taken = await file.tryLock();
@@ -30,6 +34,7 @@ export async function tryKernelLock(fs: FileSystem, path: string): Promise<Kerne
       if (await isStillAt(fs, path, file)) {
         return {
           file,
+          isFlock: taken === true,
           release: async () => {
             await file.close();
             await fallback();
@@ -43,6 +48,7 @@ export async function tryKernelLock(fs: FileSystem, path: string): Promise<Kerne
     }
     await file.close();
   }
+  throw new Error('the lock file was replaced again and again');
 }
 
 async function give(file: OpenFile): Promise<null> {

@@ -10,6 +10,8 @@ const OwnerSchema = v.object({
   host: v.string(),
   /** Which running kernel: a process of another one is not ours to judge. */
   machine: v.string(),
+  /** Whether the kernel's lock was a `flock`. */
+  flock: v.boolean(),
   socket: v.string(),
   since: v.string(),
 });
@@ -19,9 +21,9 @@ export type LockOwner = v.InferOutput<typeof OwnerSchema>;
 
 const LARGEST_BYTES = 4096;
 
-export function describeOwner(socket: string, nowMs: number): LockOwner {
+export function describeOwner(socket: string, flock: boolean, nowMs: number): LockOwner {
   const since = new Date(nowMs).toISOString();
-  return { pid: process.pid, host: hostname(), machine: identifyMachine(), socket, since };
+  return { pid: process.pid, host: hostname(), machine: identifyMachine(), flock, socket, since };
 }
 
 /** Who wrote himself down last; null if nobody did. */

@@ -27,6 +27,7 @@ export class AccountLock {
   readonly #clock: Clock;
   readonly #onLost: (error: Error) => void;
   #held: HeldLock | null = null;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(path: string, socket: string, fs: FileSystem, clock: Clock, onLost: (error: Error) => void) {
     this.#path = path;
@@ -47,10 +48,25 @@ export class AccountLock {
    *
    * @throws AuthdError `already_running` if a living daemon has it; `storage` if it cannot be made
    */
-  async ensure(): Promise<void> {
+  ensure(): Promise<void> {
+    return this.#inTurn(() => this.#ensure());
+  }
+
+  release(): Promise<void> {
+    return this.#inTurn(() => this.#release());
+  }
+
+  /** One after the other: who asks while somebody else is taking the lock must not meet himself. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #ensure(): Promise<void> {
     const realPath = await locateRealFile(this.#fs, this.#path);
     if (this.held && realPath === this.#held?.realPath) return;
-    await this.release();
+    await this.#release();
     try {
       this.#held = await this.#take(realPath);
     } catch (error) {
@@ -62,12 +78,13 @@ export class AccountLock {
     }
   }
 
-  async release(): Promise<void> {
+  async #release(): Promise<void> {
     const held = this.#held;
     this.#held = null;
     if (held === null) return;
     await held.shared.release();
-    await this.#fs.unlink(ownerPath(held.realPath)).catch(() => undefined);
+    // One that was lost may be another machine's by now, and with it the file that says whose it is.
+    if (!held.shared.compromised) await this.#fs.unlink(ownerPath(held.realPath)).catch(() => undefined);
     await held.kernel.release();
   }
 
@@ -75,8 +92,12 @@ export class AccountLock {
     const kernel = await tryKernelLock(this.#fs, ownerPath(realPath));
     if (kernel === null) throw heldBy(await readOwner(this.#fs, ownerPath(realPath)), this.#path);
     try {
-      const shared = await this.#takeShared(realPath, await readOwner(this.#fs, ownerPath(realPath)));
-      await writeOwner(kernel.file, describeOwner(this.#socket, this.#clock.now()));
+      const last = await readOwner(this.#fs, ownerPath(realPath));
+      // Whoever had a flock on this machine would have it still, if he lived: we have it now.
+      const isDead = kernel.isFlock && last?.flock === true && last.machine === identifyMachine();
+      if (isDead) await rmdir(sharedPath(realPath)).catch(() => undefined);
+      const shared = await this.#takeShared(realPath, last);
+      await writeOwner(kernel.file, describeOwner(this.#socket, kernel.isFlock, this.#clock.now()));
       return { realPath, kernel, shared };
     } catch (error) {
       await kernel.release();
@@ -84,17 +105,12 @@ export class AccountLock {
     }
   }
 
-  /** `last` is who wrote himself down as the owner: on this machine, a daemon that is dead by now. */
+  /** `last` is who wrote himself down as the owner. */
   async #takeShared(realPath: string, last: LockOwner | null): Promise<SharedLock> {
     const giveUpAtMs = this.#clock.now() + STALE_MS + 2_000;
     for (;;) {
       const taken = await acquireShared(realPath, this.#onLost);
       if (taken !== null) return taken;
-      if (last?.machine === identifyMachine()) {
-        await rmdir(sharedPath(realPath)).catch(() => undefined);
-        last = null;
-        continue;
-      }
       if (this.#clock.now() >= giveUpAtMs) throw heldBy(last, this.#path);
       await pause(this.#clock, RETRY_MS);
     }

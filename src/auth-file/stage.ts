@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { AuthdError, describeError } from '../errors.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
 import { createPrivate, syncDirectory, writeAll } from './durable.js';
+import { adoptOwner } from './owner.js';
 import { readAuthFile } from './read.js';
 
 /** Does the work while no other writer that locks can write. */
@@ -53,13 +54,6 @@ export async function openStage(
     });
   }
   return new OpenStage(fs, realPath, temporary, file, exclusively);
-}
-
-/** A daemon that runs as root must not take a user's login away from that user's Codex. */
-async function adoptOwner(fs: FileSystem, realPath: string, file: OpenFile): Promise<void> {
-  const { owner } = await fs.stat(realPath).catch(() => file.stat());
-  const { uid, gid } = (await file.stat()).owner;
-  if (owner.uid !== uid || owner.gid !== gid) await file.chown(owner);
 }
 
 class OpenStage implements Stage {

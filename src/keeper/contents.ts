@@ -1,8 +1,9 @@
 import type { DeadToken } from '../core/account-record.js';
-import { loginIn, type BaseUrls } from '../core/login.js';
+import { loginIn, type BaseUrls, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
 import type { Clock } from '../os/clock.js';
-import { isOurs, isRotation, isWanting, readAhead, type Harvest } from './harvest.js';
+import { readAhead, type Harvest } from './harvest.js';
+import { Harvests } from './harvests.js';
 import { Ledger, type Writer } from './ledger.js';
 import type { LogPort, RecordPort } from './ports.js';
 
@@ -20,9 +21,8 @@ export interface ContentsOptions {
 export class Contents {
   readonly ledger: Ledger;
   readonly #options: ContentsOptions;
-  /** The last tokens that the server handed out. */
-  #harvest: Harvest | null = null;
-  #pending: Harvest | null = null;
+  readonly #harvests = new Harvests();
+  #inFile: Login | null = null;
   #entries: Promise<void> = Promise.resolve();
   #stamp: string | null = null;
 
@@ -31,9 +31,9 @@ export class Contents {
     this.ledger = new Ledger(options.account, options.record, options.log);
   }
 
-  /** The last tokens that the server handed out, as long as the file waits for them. */
+  /** The tokens that the file waits for; null if it waits for none. */
   get pending(): Harvest | null {
-    return this.#pending;
+    return this.#inFile === null ? null : this.#harvests.wantedBy(this.#inFile);
   }
 
   /** Of the last reading that was entered. */
@@ -41,21 +41,17 @@ export class Contents {
     return this.#stamp;
   }
 
-  /** Tokens have come. They are kept until others come, whatever happens to the file. */
+  /** Tokens have come. They are kept, whatever happens to the file. */
   receive(harvest: Harvest): void {
-    this.#harvest = harvest;
-    this.#pending = harvest;
+    this.#harvests.add(harvest);
   }
 
-  /** The tokens that came last are in the file, durably; the one that was spent for them must not be sent again. */
-  async markStored(): Promise<Harvest | null> {
-    const harvest = this.#harvest;
-    if (harvest === null) return null;
-    this.#harvest = { ...harvest, isStored: true };
-    if (isRotation(harvest)) await this.burySpent(harvest.spent);
-    return harvest;
+  /** The tokens that were got for this refresh token are in the file, durably. */
+  markStored(spent: string): Harvest | null {
+    return this.#harvests.markStored(spent);
   }
 
+  /** This refresh token was spent for another one: it must never be sent again. */
   burySpent(fingerprint: string): Promise<void> {
     const detail = 'auth.json holds a refresh token that was used before';
     const token: DeadToken = { fingerprint, reason: 'refresh_token_spent', detail };
@@ -63,24 +59,24 @@ export class Contents {
   }
 
   /** Enters what was read, one reading after the other. Resolves when everyone has been told. */
-  enter(reading: SettledReading, by: Writer): Promise<void> {
-    const entered = this.#entries.then(() => this.#enterNow(reading, by));
+  enter(reading: SettledReading): Promise<void> {
+    const entered = this.#entries.then(() => this.#enterNow(reading));
     this.#entries = entered.catch(() => undefined);
     return entered;
   }
 
-  async #enterNow(reading: SettledReading, by: Writer): Promise<void> {
+  async #enterNow(reading: SettledReading): Promise<void> {
     const { clock, onNew } = this.#options;
     const baseUrls = this.#options.baseUrls();
     const inFile = loginIn(reading, baseUrls);
-    const harvest = this.#harvest;
-    const pending = harvest !== null && isWanting(harvest, inFile) ? harvest : null;
+    const pending = this.#harvests.wantedBy(inFile);
     const ahead = pending === null ? null : readAhead(reading, pending, baseUrls, clock.now());
-    const writer = ahead !== null || (harvest !== null && isOurs(harvest, inFile)) ? 'us' : by;
+    const writer = ahead !== null || this.#harvests.hasWritten(inFile) ? 'us' : 'other';
+    if (writer === 'other' && pending === null && inFile.kind === 'chatgpt') this.#harvests.retireStored();
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
-    const isNew = await this.ledger.enter(ahead ?? inFile, writer, writtenAtMs, clock.now());
+    this.#inFile = inFile;
     this.#stamp = reading.stamp;
-    this.#pending = pending;
+    const isNew = await this.ledger.enter(ahead ?? inFile, writer, writtenAtMs, clock.now());
     if (isNew) onNew(writer);
   }
 }

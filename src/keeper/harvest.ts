@@ -25,14 +25,16 @@ export function isRotation({ spent, tokens }: Harvest): boolean {
  */
 export function isWanting(harvest: Harvest, login: Login): boolean {
   if (login.kind !== 'chatgpt') return false;
-  const { fingerprint } = login.refreshToken;
-  if (fingerprint === harvest.spent) return isRotation(harvest) || !harvest.isStored;
+  if (login.refreshToken.fingerprint === harvest.spent) return isRotation(harvest) || !harvest.isStored;
   return !harvest.isStored && isOurs(harvest, login);
 }
 
 /** Whether what is in the file is what we put there. */
 export function isOurs({ tokens }: Harvest, login: Login): boolean {
-  return login.kind === 'chatgpt' && login.refreshToken.equals(tokens.refreshToken ?? undefined);
+  if (login.kind !== 'chatgpt') return false;
+  const { accessToken, refreshToken } = tokens;
+  if (refreshToken !== null && !login.refreshToken.equals(refreshToken)) return false;
+  return accessToken === null ? refreshToken !== null : login.credential.accessToken.equals(accessToken);
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Setback } from '../core/setback.js';
 import { decideState, servable, type KeeperState } from '../core/state.js';
 import { pause } from '../os/clock.js';
 import { Contents } from './contents.js';
+import { isRotation } from './harvest.js';
 import type { Writer } from './ledger.js';
 import { Lookout } from './lookout.js';
 import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
@@ -66,7 +67,7 @@ export class Keeper implements CredentialKeeper, Kept {
         this.#tellNew(writer);
       },
     });
-    this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading, 'other'));
+    this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading));
     this.#rotations = new Rotations({
       ...options,
       endpoint: () => this.#settings.endpoint,
@@ -86,18 +87,20 @@ export class Keeper implements CredentialKeeper, Kept {
   async open(): Promise<void> {
     const { clock, journal, log } = this.#options;
     await this.#contents.ledger.open(clock.now());
-    const recovery = await recover(journal, clock.now()).catch((error: unknown) => {
-      log.error({ account: this.account, err: error }, 'the journal cannot be read');
-      return { kind: 'nothing' } as const;
-    });
-    if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
+    const recoveries = await recover(journal, clock.now());
+    for (const recovery of recoveries) {
+      if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
+      else this.#rotations.admitUnknown(recovery.spent);
+    }
     await this.#lookout.look();
-    const { login } = this;
-    if (recovery.kind !== 'nothing' && this.#contents.pending === null && login.kind === 'chatgpt') {
-      const isStill = recovery.kind === 'unknown' && recovery.spent === login.refreshToken.fingerprint;
-      if (isStill) this.#rotations.admitUnknown(login);
-      else await journal.clear();
-      if (recovery.kind === 'harvest') await this.#contents.burySpent(recovery.harvest.spent);
+    const { pending } = this.#contents;
+    for (const recovery of recoveries) {
+      if (recovery.kind === 'unknown' || recovery.spent === pending?.spent || this.login.kind === 'none')
+        continue;
+      if (isRotation(recovery.harvest)) await this.#contents.burySpent(recovery.spent);
+      await journal.clear(recovery.spent).catch((error: unknown) => {
+        log.warn({ account: this.account, err: error }, 'the journal cannot be removed');
+      });
     }
     this.#settle();
   }
@@ -245,6 +248,7 @@ export class Keeper implements CredentialKeeper, Kept {
   /** Announces the state, rotates if it is time, and naps until the next moment at which something is to be done. */
   #settle(): void {
     this.#cancelNap();
+    this.#rotations.meet();
     const nowMs = this.#options.clock.now();
     const nextMs = this.nextRotationAtMs;
     if (this.flight === null && nextMs !== null && nextMs <= nowMs) void this.rotate();

@@ -16,6 +16,7 @@ export class Ledger {
   readonly #store: RecordPort;
   readonly #log: LogPort;
   #record: AccountRecord = EMPTY_RECORD;
+  #saves: Promise<unknown> = Promise.resolve();
   #login: Login = NOTHING;
   #published: PublishedCredential | null = null;
   #writtenAtMs = 0;
@@ -122,13 +123,22 @@ export class Ledger {
     return this.#record.dead.find((dead) => dead.fingerprint === fingerprint) ?? null;
   }
 
-  /** What was decided holds while the daemon lives, even if the disk refuses to remember it. */
-  async #save(record: AccountRecord): Promise<void> {
+  /**
+   * What was decided holds while the daemon lives, even if the disk refuses to remember it. One save after the other,
+   * each of the newest record. Resolves to whether it is remembered.
+   */
+  async #save(record: AccountRecord): Promise<boolean> {
     this.#record = record;
-    try {
-      await this.#store.save(record);
-    } catch (error) {
-      this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be written');
-    }
+    const saved = this.#saves.then(async () => {
+      try {
+        await this.#store.save(this.#record);
+        return true;
+      } catch (error) {
+        this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be written');
+        return false;
+      }
+    });
+    this.#saves = saved;
+    return saved;
   }
 }

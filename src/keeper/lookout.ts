@@ -1,6 +1,9 @@
 import type { SettledReading } from '../core/reading.js';
 import type { AuthFilePort } from './ports.js';
 
+/** A file that is being written for so many settled reads, some seconds, is left to the next event or tick. */
+const MOST_UNSETTLED = 4;
+
 /**
  * Looks at auth.json when it may have changed: one look at a time, and one more if something happened meanwhile,
  * however often. What was seen before something newer became known is not told.
@@ -18,12 +21,10 @@ export class Lookout {
     this.#onSeen = onSeen;
   }
 
-  /** Resolves when what is in the file now, or something newer, has been seen. */
+  /** Resolves when what is in the file now, or something newer, has been seen, or it would not hold still. */
   look(): Promise<void> {
     this.#isDirty = true;
-    this.#looking ??= this.#lookUntilClean().finally(() => {
-      this.#looking = null;
-    });
+    this.#looking ??= this.#lookUntilClean();
     return this.#looking;
   }
 
@@ -40,12 +41,17 @@ export class Lookout {
   }
 
   async #lookUntilClean(): Promise<void> {
-    while (this.#isDirty && !this.#isClosed) {
-      this.#isDirty = false;
-      const epoch = this.#epoch;
-      const reading = await this.#authFile.readSettled();
-      if (epoch !== this.#epoch || reading.kind === 'unsettled') this.#isDirty = true;
-      else await this.#onSeen(reading);
+    try {
+      for (let unsettled = 0; this.#isDirty && !this.#isClosed && unsettled < MOST_UNSETTLED;) {
+        this.#isDirty = false;
+        const epoch = this.#epoch;
+        const reading = await this.#authFile.readSettled();
+        if (reading.kind === 'unsettled') unsettled += 1;
+        if (epoch !== this.#epoch || reading.kind === 'unsettled') this.#isDirty = true;
+        else await this.#onSeen(reading);
+      }
+    } finally {
+      this.#looking = null;
     }
   }
 }

@@ -66,9 +66,10 @@ export interface JournalPort {
    * @throws if the file system fails; nothing is left behind then
    */
   begin(intent: Intent): Promise<OpenJournalPort>;
-  /** What a daemon before this one left unfinished; null if nothing. */
-  read(): Promise<{ readonly intent: Intent; readonly answer: string } | null>;
-  clear(): Promise<void>;
+  /** What daemons before this one left unfinished. What cannot be read has an empty answer. */
+  read(): Promise<{ readonly spent: string; readonly answer: string }[]>;
+  /** Removes what is written of the rotation that spent this token. */
+  clear(spent: string): Promise<void>;
 }
 
 export interface OpenJournalPort {

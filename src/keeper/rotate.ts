@@ -28,10 +28,10 @@ export interface RotationPorts {
 
 /** How a rotation ended. */
 export type RotationResult =
-  /** The new tokens are in auth.json, durably; `reading` is that file. */
-  | { readonly kind: 'stored'; readonly reading: TextReading }
+  /** The new tokens are in auth.json, durably. */
+  | { readonly kind: 'stored' }
   /** Someone else changed the login: theirs is the truth, nothing of ours was stored. */
-  | { readonly kind: 'overtaken' }
+  | { readonly kind: 'overtaken'; readonly harvest: Harvest | null }
   /** The server gave tokens that could not be stored yet. They must not be lost. */
   | { readonly kind: 'not_stored'; readonly detail: string }
   /** The server gave no tokens. */
@@ -51,7 +51,7 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     await lock.ensure();
 
     const before = await authFile.read();
-    if (!hasRefreshToken(before, known.fingerprint)) return { kind: 'overtaken' };
+    if (!hasRefreshToken(before, known.fingerprint)) return { kind: 'overtaken', harvest: null };
 
     rehearse(before.text, clock.now());
     const send = await endpoint.prepare();
@@ -59,7 +59,7 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     journal = await openJournal(ports, known);
 
     if (!lock.held) {
-      await forget(ports);
+      await ports.journal.clear(known.fingerprint);
       return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
     }
     const record = journal.record.bind(journal);
@@ -72,7 +72,6 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
       ports.onHarvest(harvest);
       return await store(harvest, ports, stage);
     }
-    if (outcome.kind !== 'unknown') await forget(ports);
     return { kind: 'failed', outcome };
   } catch (error) {
     return explainBlocked(error);
@@ -101,8 +100,8 @@ const STORE_ATTEMPTS = 8;
 const STORE_PAUSE_MS = 100;
 
 /**
- * Puts the tokens into the file as it is now, as long as it still holds the refresh token that was spent for them, and
- * clears the journal. A file that was only edited elsewhere keeps that edit.
+ * Puts the tokens into the file as it is now, as long as it still holds the refresh token that was spent for them. A
+ * file that was only edited elsewhere keeps that edit.
  */
 async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): Promise<RotationResult> {
   const { authFile, lock, clock } = ports;
@@ -117,18 +116,11 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
       if (reading.kind === 'text' && isRotation(harvest) && inFile === tokens.refreshToken?.fingerprint) {
         // A commit that failed after its rename.
         await stage.confirm();
-        await forget(ports);
-        return { kind: 'stored', reading };
+        return { kind: 'stored' };
       }
-      if (reading.kind !== 'text' || inFile !== spent) {
-        await forget(ports);
-        return { kind: 'overtaken' };
-      }
+      if (reading.kind !== 'text' || inFile !== spent) return { kind: 'overtaken', harvest };
       const text = withTokens(reading.text, tokens, clock.now());
-      if (await stage.commit(reading.text, text)) {
-        await forget(ports);
-        return { kind: 'stored', reading: { ...reading, text, modifiedAtMs: clock.now() } };
-      }
+      if (await stage.commit(reading.text, text)) return { kind: 'stored' };
     }
     return { kind: 'not_stored', detail: 'auth.json kept changing while it was to be replaced' };
   } catch (error) {
@@ -137,14 +129,6 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
       detail: `auth.json could not be replaced: ${describeError(error)}`,
     };
   }
-}
-
-/**
- * What happened is told by auth.json now. A journal that cannot be removed does no harm: the token in its intent is no
- * longer the file's.
- */
-async function forget(ports: RotationPorts): Promise<void> {
-  await ports.journal.clear().catch(() => undefined);
 }
 
 /** Whether what was recorded would outlive a loss of power. */

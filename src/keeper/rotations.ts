@@ -1,13 +1,12 @@
 import type { Login, RotatingLogin } from '../core/login.js';
 import type { RefreshPolicy } from '../core/plan.js';
 import { REASONS } from '../core/reasons.js';
-import type { SettledReading } from '../core/reading.js';
 import { setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
 import type { Trouble } from '../core/state.js';
 import { describeError } from '../errors.js';
 import type { RotationCounts } from '../protocol.js';
 import type { Contents } from './contents.js';
-import type { Harvest } from './harvest.js';
+import { isRotation, type Harvest } from './harvest.js';
 import type { Lookout } from './lookout.js';
 import type { LogPort, TokenEndpointPort } from './ports.js';
 import { rotate, storeHarvest, type RotationPorts, type RotationResult } from './rotate.js';
@@ -31,6 +30,7 @@ export class Rotations {
   readonly #options: RotationsOptions;
   readonly #setbacks = new Setbacks();
   readonly #counts = { own: 0, requests: 0, failures: 0 };
+  readonly #unknown = new Set<string>();
   #flight: Promise<void> | null = null;
 
   constructor(options: RotationsOptions) {
@@ -71,8 +71,15 @@ export class Rotations {
     return this.#flight;
   }
 
-  /** A rotation that a daemon before this one began may have spent the token in the file. */
-  admitUnknown(login: RotatingLogin): void {
+  /** A daemon before this one may have sent this refresh token, and had no answer. */
+  admitUnknown(fingerprint: string): void {
+    this.#unknown.add(fingerprint);
+  }
+
+  /** Looks whether the login in the file is one of those: only now it is known for how long it can be served. */
+  meet(): void {
+    const { login } = this.#options.contents.ledger;
+    if (login.kind !== 'chatgpt' || !this.#unknown.delete(login.refreshToken.fingerprint)) return;
     const detail = 'a rotation was cut short before its answer came';
     this.#suffer(login, setbackAfter({ kind: 'unknown', detail }, this.#context(login)));
   }
@@ -87,7 +94,7 @@ export class Rotations {
       const isFirst = pending === null;
       const result = isFirst ? await rotate(login.refreshToken, ports) : await storeHarvest(pending, ports);
       this.#options.lookout.outdate();
-      await this.#conclude(result, login, isFirst);
+      await this.#conclude(result, login, pending);
     } catch (error) {
       this.#options.log.error({ account: this.#options.account, err: error }, 'unexpected error');
       const trouble = { reason: 'internal_error', detail: describeError(error) } as const;
@@ -95,15 +102,22 @@ export class Rotations {
     }
   }
 
-  async #conclude(result: RotationResult, login: RotatingLogin, isFirst: boolean): Promise<void> {
+  /** What must never be forgotten is written down before the journal is cleared, which told it until now. */
+  async #conclude(result: RotationResult, login: RotatingLogin, pending: Harvest | null): Promise<void> {
     const { contents, lookout } = this.#options;
+    const spent = pending?.spent ?? login.refreshToken.fingerprint;
     switch (result.kind) {
       case 'stored':
-        await this.#concludeStored(result.reading, login, isFirst);
+        await this.#concludeStored(login, spent, pending === null);
         return;
-      case 'overtaken':
+      case 'overtaken': {
+        const { harvest } = result;
+        if (harvest !== null && isRotation(harvest)) await contents.burySpent(spent);
         await lookout.look();
+        // Of a file that is away for a while nothing is known: the tokens may still be wanted.
+        if (harvest !== null && contents.ledger.login.kind !== 'none') await this.#clearJournal(spent);
         return;
+      }
       case 'not_stored': {
         const trouble: Trouble = { reason: 'not_stored', detail: result.detail };
         await lookout.look();
@@ -115,10 +129,10 @@ export class Rotations {
         this.#counts.failures += 1;
         this.#suffer(login, setbackAfter(outcome, this.#context(login)));
         if (outcome.kind === 'rejected') {
-          const { fingerprint } = login.refreshToken;
           const { detail } = outcome;
-          await contents.ledger.bury({ fingerprint, reason: 'refresh_token_rejected', detail });
+          await contents.ledger.bury({ fingerprint: spent, reason: 'refresh_token_rejected', detail });
         }
+        if (outcome.kind !== 'unknown') await this.#clearJournal(spent);
         await lookout.look();
         return;
       }
@@ -128,12 +142,14 @@ export class Rotations {
   }
 
   /** A rotation that brought no longer life is a failure too, so that it is not repeated at once. */
-  async #concludeStored(reading: SettledReading, login: RotatingLogin, isFirst: boolean): Promise<void> {
-    const { contents, clock } = this.#options;
+  async #concludeStored(login: RotatingLogin, spent: string, isFirst: boolean): Promise<void> {
+    const { contents, lookout, clock } = this.#options;
     const context = this.#context(login);
     this.#counts.own += 1;
-    const harvest = await contents.markStored();
-    await contents.enter(reading, 'us');
+    const harvest = contents.markStored(spent);
+    if (harvest !== null && isRotation(harvest)) await contents.burySpent(spent);
+    await lookout.look();
+    await this.#clearJournal(spent);
     const { login: now, published } = contents.ledger;
     for (const each of [login, now]) {
       if (each.kind === 'chatgpt') this.#setbacks.clear(each.refreshToken.fingerprint);
@@ -144,6 +160,15 @@ export class Rotations {
     if (isNew && !isExpired) return;
     this.#counts.failures += 1;
     this.#suffer(now, setback(isNew ? ISSUED_EXPIRED : NOTHING_NEW, context));
+  }
+
+  async #clearJournal(spent: string): Promise<void> {
+    const { account, journal, log } = this.#options;
+    try {
+      await journal.clear(spent);
+    } catch (error) {
+      log.warn({ account, err: error }, 'the journal cannot be removed');
+    }
   }
 
   #suffer(login: Login, next: Setback): void {

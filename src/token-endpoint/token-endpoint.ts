@@ -1,7 +1,8 @@
 import type * as undiciModule from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Answer } from '../core/outcome.js';
 import type { Secret } from '../core/secret.js';
-import { describeError, systemErrorCode } from '../errors.js';
+import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { Environment } from '../os/paths.js';
 import { readCertificates } from './certificates.js';
 import { observeExchange } from './observe-exchange.js';
@@ -45,8 +46,8 @@ export class TokenEndpoint {
   async prepare(): Promise<(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void) => Promise<Answer>> {
     const undici = await import('undici');
     const ca = await readCertificates(this.#options.env);
-    const tls = ca === undefined ? {} : { ca };
-    return (refreshToken, onBytes) => this.#send(undici, tls, refreshToken, onBytes);
+    const agent = makeAgent(undici, this.#options.env, ca === undefined ? {} : { ca });
+    return (refreshToken, onBytes) => this.#send(undici.request, agent, refreshToken, onBytes);
   }
 
   /**
@@ -57,24 +58,17 @@ export class TokenEndpoint {
    * that is harmless into one of which nobody knows whether the token was spent.
    */
   async #send(
-    { EnvHttpProxyAgent, request }: Undici,
-    tls: TlsSettings,
+    request: Undici['request'],
+    agent: Dispatcher,
     refreshToken: Secret,
     onBytes: (bytes: Uint8Array) => void,
   ): Promise<Answer> {
-    const { url, bodyFormat, userAgent, env, deadlineMs = DEADLINE_MS } = this.#options;
+    const { url, bodyFormat, userAgent, deadlineMs = DEADLINE_MS } = this.#options;
     const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
     const sending = { begun: false };
     const onSending = (): void => {
       sending.begun = true;
     };
-    const agent = new EnvHttpProxyAgent({
-      ...proxySettings(env),
-      connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
-      requestTls: tls,
-      proxyTls: tls,
-      maxResponseSize: LARGEST_ANSWER_BYTES,
-    });
     try {
       const response = await request(url, {
         method: 'POST',
@@ -99,6 +93,23 @@ export class TokenEndpoint {
       // What is left of the connection is nobody's concern any more.
       agent.destroy().catch(() => undefined);
     }
+  }
+}
+
+/** @throws AuthdError `bad_configuration` if the proxy that the environment names is none */
+function makeAgent({ EnvHttpProxyAgent }: Undici, env: Environment, tls: TlsSettings): Dispatcher {
+  try {
+    return new EnvHttpProxyAgent({
+      ...proxySettings(env),
+      connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
+      requestTls: tls,
+      proxyTls: tls,
+      maxResponseSize: LARGEST_ANSWER_BYTES,
+    });
+  } catch {
+    throw new AuthdError('bad_configuration', 'HTTPS_PROXY names no proxy that can be used', {
+      hint: 'set HTTPS_PROXY to an http:// or https:// URL, or unset it',
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Journal } from '../../src/auth-file/journal.js';
@@ -11,33 +11,46 @@ describe('the journal of a rotation', () => {
   it('tells a successor the intent, and as much of the answer as had come', async () => {
     const directory = join(await scratchDir(), 'state');
     const journal = new Journal(systemFileSystem, directory, 'default');
-    expect(await journal.read()).toBeNull();
+    expect(await journal.read()).toEqual([]);
     const open = await journal.begin(INTENT);
-    expect(await journal.read()).toEqual({ intent: INTENT, answer: '' });
+    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '' }]);
     open.record(Buffer.from('{"access_token":"ä'));
-    expect(await journal.read()).toEqual({ intent: INTENT, answer: '{"access_token":"ä' });
+    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '{"access_token":"ä' }]);
     open.record(Buffer.from('"}'));
     await open.seal();
     await open.close();
-    expect(await journal.read()).toEqual({ intent: INTENT, answer: '{"access_token":"ä"}' });
-    expect((await stat(join(directory, 'default.journal'))).mode & 0o777).toBe(0o600);
+    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '{"access_token":"ä"}' }]);
+    expect((await stat(join(directory, `default.${INTENT.spent}.journal`))).mode & 0o777).toBe(0o600);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
-    await journal.clear();
-    await journal.clear();
+    await journal.clear(INTENT.spent);
+    await journal.clear(INTENT.spent);
     expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('keeps what belongs to another login, and takes what it cannot read for a token that may be spent', async () => {
+    const directory = await scratchDir();
+    const journal = new Journal(systemFileSystem, directory, 'default');
+    await mkdir(join(directory, 'default.aaaaaaaaaaaa.journal'));
+    await writeFile(join(directory, 'other.bbbbbbbbbbbb.journal'), '');
+    const open = await journal.begin(INTENT);
+    await open.close();
+    expect(await journal.read()).toEqual([
+      { spent: INTENT.spent, answer: '' },
+      { spent: 'aaaaaaaaaaaa', answer: '' },
+    ]);
   });
 
   it('has the space for the largest answer before anything is sent', async () => {
     const directory = await scratchDir();
     const journal = new Journal(systemFileSystem, directory, 'default');
     const open = await journal.begin(INTENT);
-    const before = await stat(join(directory, 'default.journal'));
+    const before = await stat(join(directory, `default.${INTENT.spent}.journal`));
     open.record(Buffer.alloc(1024 * 1024, 'x'));
     await open.seal();
-    const after = await stat(join(directory, 'default.journal'));
+    const after = await stat(join(directory, `default.${INTENT.spent}.journal`));
     expect([after.size, after.blocks]).toEqual([before.size, before.blocks]);
     await open.close();
-    expect((await journal.read())?.answer).toHaveLength(1024 * 1024);
+    expect((await journal.read())[0]?.answer).toHaveLength(1024 * 1024);
   });
 
   it('records with one system call and does not throw when that fails; the seal tells', async () => {
@@ -90,8 +103,8 @@ describe('the journal of a rotation', () => {
     'that was never synced tells that nothing was sent: %j',
     async (text) => {
       const directory = await scratchDir();
-      await writeFile(join(directory, 'default.journal'), text);
-      expect(await new Journal(systemFileSystem, directory, 'default').read()).toBeNull();
+      await writeFile(join(directory, `default.${INTENT.spent}.journal`), text);
+      expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([]);
     },
   );
 });

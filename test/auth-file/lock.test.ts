@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AccountLock } from '../../src/auth-file/lock.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
-import { systemFileSystem } from '../../src/os/file-system.js';
+import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { identifyMachine } from '../../src/os/machine.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
@@ -90,6 +90,35 @@ describe('the lock of an account', () => {
     expect([lock.held, waits]).toEqual([true, 1]);
   });
 
+  it('is taken by everyone who asks at once, once, and by nobody from himself', async () => {
+    const lock = lockOf(join(await scratchDir(), 'auth.json'));
+    await Promise.all([lock.ensure(), lock.ensure(), lock.ensure()]);
+    expect(lock.held).toBe(true);
+  });
+
+  it('is not taken from a living daemon that has another kind of kernel lock', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await lockOf(path).ensure();
+    const withoutFlock: FileSystem = {
+      ...systemFileSystem,
+      open: async (...args) => ({
+        ...(await systemFileSystem.open(...args)),
+        tryLock: () => Promise.resolve(null),
+      }),
+    };
+    let nowMs = 0;
+    const impatient: Clock = {
+      now: () => nowMs,
+      after: (delayMs, wake) => {
+        nowMs += delayMs;
+        setImmediate(wake);
+        return () => undefined;
+      },
+    };
+    const other = new AccountLock(path, '/nowhere.sock', withoutFlock, impatient, () => undefined);
+    await expect(other.ensure()).rejects.toMatchObject({ code: 'already_running' });
+  });
+
   it('is given up after 12 s when another machine goes on renewing it', async () => {
     const path = join(await scratchDir(), 'auth.json');
     await leaveBehind(path, 'another machine');
@@ -134,7 +163,7 @@ describe('the lock of an account', () => {
 /** What a daemon leaves that was killed: both files, and nobody who holds the kernel's lock. */
 async function leaveBehind(path: string, machine: string): Promise<void> {
   await mkdir(`${path}.codex-authd.lock`);
-  const owner = { pid: 1, host: 'elsewhere', machine, socket: '/gone.sock', since: 'yesterday' };
+  const owner = { pid: 1, host: 'elsewhere', machine, flock: true, socket: '/gone.sock', since: 'yesterday' };
   await writeFile(`${path}.codex-authd.owner`, JSON.stringify(owner));
 }
 

@@ -63,7 +63,7 @@ describe('committing a new auth.json', () => {
     await writeFile(real, 'old');
     await symlink(real, join(home, 'auth.json'));
     const stage = await new AuthFile(join(home, 'auth.json'), systemFileSystem, systemClock).stage(3);
-    expect(await readdir(home)).toEqual(['auth.json']);
+    expect(await readdir(home)).toEqual(['auth.json', 'auth.lock']);
     expect(await stage.commit('old', 'new')).toBe(true);
     expect(await readlink(join(home, 'auth.json'))).toBe(real);
     expect((await lstat(real)).isFile()).toBe(true);

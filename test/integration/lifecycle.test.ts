@@ -89,19 +89,37 @@ describe('one daemon for an account', () => {
     expect(owner).toMatchObject({ socket: sandbox.socket });
   });
 
-  it('waits for a Codex that holds them, and serves the new token from the journal meanwhile', async () => {
+  it('spends no token while a Codex holds them', async () => {
+    const endpoint = await StrictTokenEndpoint.start();
+    onTestFinished(() => endpoint.close());
+    const sandbox = await ownSandbox();
+    const path = join(sandbox.codexHome, 'auth.json');
+    await writeAuthFile(path, chatgptFile(endpoint.login()));
+    const codex = await systemFileSystem.open(`${path}.lock`, constants.O_RDWR | constants.O_CREAT, 0o600);
+    expect(await codex.tryLock()).toBe(true);
+    const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    const reply = await daemon.ask('/v1/refresh', 'POST');
+    expect(reply).toMatchObject({ status: 503, json: { reason: 'storage_unavailable' } });
+    expect(endpoint.requests).toEqual([]);
+    await codex.close();
+  });
+
+  it('waits for a Codex that takes them meanwhile, and serves the new token from the journal meanwhile', async () => {
     const endpoint = await StrictTokenEndpoint.start();
     onTestFinished(() => endpoint.close());
     const sandbox = await ownSandbox();
     const path = join(sandbox.codexHome, 'auth.json');
     await writeAuthFile(path, chatgptFile(endpoint.login()));
     const before = await readFile(path, 'utf8');
-    const codex = await systemFileSystem.open(`${path}.lock`, constants.O_RDWR | constants.O_CREAT, 0o600);
-    expect(await codex.tryLock()).toBe(true);
-
+    const gate = endpoint.holdNext();
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
-    expect(await daemon.ask('/v1/refresh', 'POST')).toMatchObject({ status: 200, json: { generation: 2 } });
+    const refreshed = daemon.ask('/v1/refresh', 'POST');
+    await gate.arrived;
+    const codex = await systemFileSystem.open(`${path}.lock`, constants.O_RDWR | constants.O_CREAT, 0o600);
+    expect(await codex.tryLock()).toBe(true);
+    gate.open();
+    expect(await refreshed).toMatchObject({ status: 200, json: { generation: 2 } });
     await log.until(({ event, data }) => event === 'state' && data.reason === 'not_stored');
     expect(await readFile(path, 'utf8')).toBe(before);
     await codex.close();

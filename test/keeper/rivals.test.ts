@@ -88,6 +88,92 @@ describe('what happens to the file while a request is under way', () => {
   });
 });
 
+describe('tokens that came for a login which is not in the file', () => {
+  it('are kept while another account is there, and stored when it is back', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    const first = world.file.text;
+    const other = loginText(
+      world.server.issue(world.clock.now() - 50 * MINUTE, HOUR),
+      'B-1',
+      world.clock.now(),
+    );
+    world.file.text = other;
+    open();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).not.toBe('B-1');
+    world.file.text = first;
+    await keeper.observe();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1', 'B-1']);
+  });
+
+  it('are in the journal, for a daemon after this one, if the file was away when they came', async () => {
+    const { world, open } = dueWorld();
+    const killed = await world.keeper();
+    const { text } = world.file;
+    world.file.text = null;
+    open();
+    await world.clock.advance(5 * SECOND);
+    expect(killed.state.name).toBe('logged_out');
+    const successor = await world.keeper();
+    world.file.text = text;
+    await successor.observe();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('are not put back once somebody else went on from them', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const old = world.file.text;
+    const keeper = await world.keeper();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    world.file.text = loginText(world.server.issue(world.clock.now(), HOUR), 'of-codex', world.clock.now());
+    await keeper.observe();
+    world.file.text = old;
+    await keeper.observe();
+    await world.clock.advance(HOUR);
+    expect(world.file.text).toBe(old);
+    expect(keeper.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_spent' });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
+
+describe('a logout that comes right after our commit', () => {
+  it('is not undone by what we have just written', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    const clear = world.journal.clear.bind(world.journal);
+    world.journal.clear = async (spent) => {
+      world.file.text = null;
+      await keeper.observe();
+      await clear(spent);
+    };
+    open();
+    await world.clock.advance(SECOND);
+    expect(keeper.state).toMatchObject({ name: 'logged_out', serving: false });
+  });
+});
+
+describe('a file that never holds still', () => {
+  it('does not keep the daemon from stopping', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    world.file.isUnsettled = true;
+    open();
+    let isStopped = false;
+    void keeper.stop().then(() => {
+      isStopped = true;
+    });
+    await world.clock.advance(5 * MINUTE);
+    expect(isStopped).toBe(true);
+    expect(world.journal.left.size).toBe(1);
+  });
+});
+
 describe('a refresh token that must not be sent', () => {
   it('is a rejected one, also if the file could not be read when the rejection came', async () => {
     const { world } = dueWorld();
@@ -141,6 +227,21 @@ describe('a refresh token that must not be sent', () => {
     await world.clock.advance(HOUR);
     expect(successor.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_spent' });
     expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('is one of which a daemon before us had no answer, also if its file comes back only later', async () => {
+    const world = new World();
+    world.logIn(HOUR, 47 * MINUTE);
+    const { text } = world.file;
+    world.file.text = null;
+    world.journal.left.set(fingerprintOf('refresh-1'), '');
+    const keeper = await world.keeper();
+    expect(keeper.state.name).toBe('logged_out');
+    world.file.text = text;
+    await keeper.observe();
+    await world.clock.advance(MINUTE);
+    expect(keeper.state).toMatchObject({ reason: 'outcome_unknown', serving: true });
+    expect(world.server.sent).toEqual([]);
   });
 
   it('is one whose answer was lost, also if another account was there in between', async () => {

@@ -136,29 +136,28 @@ class VirtualFile implements AuthFilePort {
   }
 }
 
-/** A journal that is in memory. */
+/** A journal that is in memory: the answers by the fingerprints of the tokens that were sent. */
 class VirtualJournal implements JournalPort {
-  left: { intent: Intent; answer: string } | null = null;
+  readonly left = new Map<string, string>();
   sealFailure: Error | null = null;
 
-  begin(intent: Intent): Promise<OpenJournalPort> {
-    const entry = { intent, answer: '' };
-    this.left = entry;
+  begin({ spent }: Intent): Promise<OpenJournalPort> {
+    this.left.set(spent, '');
     return Promise.resolve({
       record: (bytes) => {
-        entry.answer += Buffer.from(bytes).toString();
+        this.left.set(spent, (this.left.get(spent) ?? '') + Buffer.from(bytes).toString());
       },
       seal: () => (this.sealFailure === null ? Promise.resolve() : Promise.reject(this.sealFailure)),
       close: () => Promise.resolve(),
     });
   }
 
-  read(): Promise<{ intent: Intent; answer: string } | null> {
-    return Promise.resolve(this.left);
+  read(): Promise<{ spent: string; answer: string }[]> {
+    return Promise.resolve([...this.left].map(([spent, answer]) => ({ spent, answer })));
   }
 
-  clear(): Promise<void> {
-    this.left = null;
+  clear(spent: string): Promise<void> {
+    this.left.delete(spent);
     return Promise.resolve();
   }
 }

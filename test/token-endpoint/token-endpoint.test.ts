@@ -263,6 +263,15 @@ describe('a token endpoint behind TLS', () => {
     expect(requests()).toBe(0);
   });
 
+  it('gets nothing when the proxy is none', async () => {
+    const { url } = await servingTls();
+    await expect(
+      endpoint(url, { env: { HTTPS_PROXY: 'no proxy' } }).send(TOKEN, ignore),
+    ).rejects.toMatchObject({
+      code: 'bad_configuration',
+    });
+  });
+
   it('is reached through the proxy that the environment names, and not for what NO_PROXY names', async () => {
     const { url } = await servingTls();
     const proxy = await startProxy((port) => connect(port, '127.0.0.1'));

@@ -1,0 +1,44 @@
+import type { Login } from '../core/login.js';
+import { isOurs, isWanting, type Harvest } from './harvest.js';
+
+const REMEMBERED = 16;
+
+/** The tokens that the server handed out lately, by the fingerprint of the refresh token that was spent for them. */
+export class Harvests {
+  readonly #bySpent = new Map<string, Harvest>();
+
+  add(harvest: Harvest): void {
+    this.#bySpent.delete(harvest.spent);
+    this.#bySpent.set(harvest.spent, harvest);
+    if (this.#bySpent.size <= REMEMBERED) return;
+    const forgettable = [...this.#bySpent.values()].find(({ isStored }) => isStored);
+    if (forgettable !== undefined) this.#bySpent.delete(forgettable.spent);
+  }
+
+  markStored(spent: string): Harvest | null {
+    const harvest = this.#bySpent.get(spent);
+    if (harvest === undefined) return null;
+    const stored = { ...harvest, isStored: true };
+    this.#bySpent.set(spent, stored);
+    return stored;
+  }
+
+  /** The harvest that a file with this login waits for. */
+  wantedBy(login: Login): Harvest | null {
+    return this.#find((harvest) => isWanting(harvest, login));
+  }
+
+  /** Whether a login is one that we put into the file. */
+  hasWritten(login: Login): boolean {
+    return this.#find((harvest) => isOurs(harvest, login)) !== null;
+  }
+
+  /** Somebody else went on from what we stored: putting it back would put back a token that is spent by now. */
+  retireStored(): void {
+    for (const { spent, isStored } of this.#bySpent.values()) if (isStored) this.#bySpent.delete(spent);
+  }
+
+  #find(matches: (harvest: Harvest) => boolean): Harvest | null {
+    return [...this.#bySpent.values()].findLast(matches) ?? null;
+  }
+}
