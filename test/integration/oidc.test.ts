@@ -21,10 +21,12 @@ describe('the daemon against a certified OAuth server', () => {
     const daemon = await DaemonProcess.start({ sandbox, env: { CODEX_REFRESH_TOKEN_URL_OVERRIDE: '' } });
 
     const log = daemon.listen();
-    await log.until(({ event, data }) => event === 'credential' && data.generation === 4);
+    await log.until(
+      ({ event, data }) => event === 'state' && data.state === 'fresh' && data.generation === 4,
+    );
     expect(server.refreshes.map(({ outcome }) => outcome)).toEqual(server.refreshes.map(() => 'rotated'));
     const fingerprints = server.refreshes.map(({ fingerprint }) => fingerprint);
     expect(new Set(fingerprints).size).toBe(fingerprints.length);
-    expect(await daemon.account()).toMatchObject({ state: 'fresh', plan: 'pro', written_by: 'codex-authd' });
+    expect(await daemon.account()).toMatchObject({ plan: 'pro', written_by: 'codex-authd' });
   });
 });
