@@ -8,6 +8,7 @@ import type { Environment } from './os/paths.js';
 import { onSignals } from './os/signals.js';
 import { startTicking } from './os/tick.js';
 import { startServer, type RunningServer } from './server/server.js';
+import { realSurroundings } from './surroundings.js';
 import { readVersion } from './version.js';
 
 export interface DaemonOptions {
@@ -27,13 +28,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const accounts: KeptAccount[] = [];
   const stopped = untilStopped(() => void reload(options, settings, accounts, log));
   try {
+    const surroundings = realSurroundings(options.env, log);
     for (const config of settings.accounts) {
-      accounts.push(await keepAccount(config, settings, options.env, log));
+      accounts.push(await keepAccount(config, settings, surroundings));
     }
     const server = await serve(settings, accounts, startedAtMs, log);
     for (const account of accounts) account.activate();
     const stopTicking = startTicking(() => {
-      for (const account of accounts) account.tick();
+      for (const account of accounts) void account.tick();
     }, log);
     log.info({ signal: await stopped }, 'stopping');
     await stopTicking();

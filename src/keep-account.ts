@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Logger } from 'pino';
 import { AuthFile } from './auth-file/auth-file.js';
 import { Journal } from './auth-file/journal.js';
 import { locateRealFile } from './auth-file/locate.js';
@@ -7,15 +6,12 @@ import { AccountLock } from './auth-file/lock.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { removeLeftovers } from './auth-file/stage.js';
 import { stateName } from './auth-file/state-name.js';
-import { watchAuthFile } from './auth-file/watch.js';
 import type { AccountConfig, Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Keeper, type KeeperSettings } from './keeper/keeper.js';
-import { systemClock as clock } from './os/clock.js';
-import { systemFileSystem as fs } from './os/file-system.js';
-import type { Environment } from './os/paths.js';
-import { TokenEndpoint } from './token-endpoint/token-endpoint.js';
-import { readVersion } from './version.js';
+import type { LogPort } from './keeper/ports.js';
+import type { FileSystem } from './os/file-system.js';
+import type { Surroundings } from './surroundings.js';
 
 /** One account at work: everything that is wired together for it. */
 export interface KeptAccount {
@@ -24,7 +20,7 @@ export interface KeptAccount {
   /** Lets it rotate from now on. */
   activate(): void;
   /** To be called every few seconds. */
-  tick(): void;
+  tick(): Promise<void>;
   configure(config: AccountConfig): void;
   /** Finishes a rotation in flight; what is there is served on. */
   finish(): Promise<void>;
@@ -39,29 +35,24 @@ export interface KeptAccount {
  */
 export async function keepAccount(
   config: AccountConfig,
-  settings: Settings,
-  env: Environment,
-  log: Logger,
+  settings: Pick<Settings, 'socketPath' | 'stateDirectory'>,
+  surroundings: Surroundings,
 ): Promise<KeptAccount> {
+  const { fs, clock, log } = surroundings;
   const path = join(config.codexHome, 'auth.json');
   const reportFailure =
     (message: string) =>
     (error: unknown): void => {
       log.error({ account: config.name, err: error }, message);
     };
-  const lock = new AccountLock(
-    path,
-    settings.socketPath,
-    fs,
-    clock,
-    reportFailure('the account lock was lost'),
-  );
+  const onLost = reportFailure('the account lock was lost');
+  const lock = new AccountLock({ ...surroundings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, log);
-  await sweep(path, lock, log);
+  await sweep(path, fs, lock, log);
 
   const name = stateName(config.name, await locateRealFile(fs, path));
   const keeper = new Keeper({
-    ...keeperSettings(config, env),
+    ...keeperSettings(config, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
     record: new RecordStore(fs, settings.stateDirectory, name),
@@ -69,9 +60,9 @@ export async function keepAccount(
     lock,
     clock,
     log,
-    random: Math.random,
+    random: surroundings.random,
   });
-  const watch = await watchAuthFile({
+  const watch = await surroundings.watch({
     path,
     fs,
     clock,
@@ -90,12 +81,12 @@ export async function keepAccount(
     activate() {
       keeper.activate();
     },
-    tick() {
-      watch.recheck().catch(reportFailure(WATCH_FAILED));
-      keeper.tick().catch(reportFailure('auth.json could not be looked at'));
+    async tick() {
+      await watch.recheck().catch(reportFailure(WATCH_FAILED));
+      await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
     },
     configure(changed) {
-      keeper.configure(keeperSettings(changed, env));
+      keeper.configure(keeperSettings(changed, surroundings));
     },
     finish() {
       return keeper.stop();
@@ -115,7 +106,7 @@ const WATCH_FAILED = 'watching auth.json failed; it is still read every few seco
  *
  * @throws AuthdError `already_running` if another daemon has it
  */
-async function takeLock(lock: AccountLock, log: Logger): Promise<void> {
+async function takeLock(lock: AccountLock, log: LogPort): Promise<void> {
   try {
     await lock.ensure();
   } catch (error) {
@@ -125,7 +116,7 @@ async function takeLock(lock: AccountLock, log: Logger): Promise<void> {
 }
 
 /** Removes what a daemon before this one left half done; its journal has what mattered. */
-async function sweep(path: string, lock: AccountLock, log: Logger): Promise<void> {
+async function sweep(path: string, fs: FileSystem, lock: AccountLock, log: LogPort): Promise<void> {
   if (!lock.held) return;
   try {
     const count = await removeLeftovers(fs, await locateRealFile(fs, path));
@@ -138,17 +129,6 @@ async function sweep(path: string, lock: AccountLock, log: Logger): Promise<void
   }
 }
 
-function keeperSettings(config: AccountConfig, env: Environment): KeeperSettings {
-  return {
-    policy: config.policy,
-    baseUrls: config.baseUrls,
-    endpoint: new TokenEndpoint({
-      url: config.tokenEndpoint,
-      clientId: config.clientId,
-      scope: config.scope,
-      bodyFormat: config.bodyFormat,
-      userAgent: `codex-authd/${readVersion()}`,
-      env,
-    }),
-  };
+function keeperSettings(config: AccountConfig, { openEndpoint }: Surroundings): KeeperSettings {
+  return { policy: config.policy, baseUrls: config.baseUrls, endpoint: openEndpoint(config) };
 }

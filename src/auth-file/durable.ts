@@ -10,12 +10,12 @@ export function createPrivate(fs: FileSystem, path: string): Promise<OpenFile> {
   return fs.open(path, CREATE_FLAGS, 0o600);
 }
 
-/** Writes all of it, from the start: a single write may take less than it was given (facts 5.3). */
-export async function writeAll(file: OpenFile, bytes: Uint8Array): Promise<void> {
-  for (let position = 0; position < bytes.length;) {
-    const count = await file.write(bytes.subarray(position), position);
+/** Writes all of it, from `start` on: a single write may take less than it was given (facts 5.3). */
+export async function writeAll(file: OpenFile, bytes: Uint8Array, start = 0): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const count = await file.write(done === 0 ? bytes : bytes.subarray(done), start + done);
     if (count === 0) throw new Error('the file system takes no more bytes');
-    position += count;
+    done += count;
   }
 }
 

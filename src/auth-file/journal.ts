@@ -24,6 +24,9 @@ export interface Unfinished {
 const ANSWER_AT = 4096;
 /** The largest answer that is taken from the token endpoint has its room. */
 const ANSWER_ROOM = 1024 * 1024;
+const EMPTY_ROOM = new Uint8Array(ANSWER_ROOM);
+/** An answer has 4 to 8 kB: one piece is enough to read it. */
+const PIECE_BYTES = 16 * 1024;
 
 const SUFFIX = '.journal';
 
@@ -57,7 +60,8 @@ export class Journal {
     try {
       const head = Buffer.alloc(ANSWER_AT, ' ');
       head.write(JSON.stringify(intent));
-      await writeAll(file, Buffer.concat([head, Buffer.alloc(ANSWER_ROOM)]));
+      await writeAll(file, head);
+      await writeAll(file, EMPTY_ROOM, ANSWER_AT);
       await file.sync();
       await syncDirectory(this.#fs, this.#directory);
       return new OpenJournal(file);
@@ -94,7 +98,7 @@ export class Journal {
     try {
       const file = await this.#fs.open(this.#pathOf(spent), constants.O_RDONLY);
       try {
-        return understand(spent, await readAll(file));
+        return await understand(spent, file);
       } finally {
         await file.close();
       }
@@ -155,20 +159,31 @@ export class OpenJournal {
   }
 }
 
-async function readAll(file: OpenFile): Promise<Uint8Array> {
-  const bytes = new Uint8Array(ANSWER_AT + ANSWER_ROOM);
-  let length = 0;
-  for (let count = -1; count !== 0; length += count) count = await file.read(bytes.subarray(length), length);
-  return bytes.subarray(0, length);
+/** A head that is not whole was never synced: nothing had been sent when its writer died. */
+async function understand(spent: string, file: OpenFile): Promise<Unfinished | null> {
+  const head = new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT));
+  return v.is(IntentSchema, parse(head)) ? { spent, answer: await readAnswer(file) } : null;
 }
 
-/** A head that is not whole was never synced: nothing had been sent when its writer died. */
-function understand(spent: string, bytes: Uint8Array): Unfinished | null {
-  const text = new TextDecoder().decode(bytes);
-  if (!v.is(IntentSchema, parse(text.slice(0, ANSWER_AT)))) return null;
-  const answer = text.slice(ANSWER_AT);
-  const end = answer.indexOf('\0');
-  return { spent, answer: end === -1 ? answer : answer.slice(0, end) };
+/** What was recorded: all that stands before the first zero byte, which no JSON contains. */
+async function readAnswer(file: OpenFile): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for (let at = ANSWER_AT; at < ANSWER_AT + ANSWER_ROOM; at += PIECE_BYTES) {
+    const piece = await readPiece(file, at, PIECE_BYTES);
+    const end = piece.indexOf(0);
+    pieces.push(end === -1 ? piece : piece.subarray(0, end));
+    if (end !== -1 || piece.length < PIECE_BYTES) break;
+  }
+  return new TextDecoder().decode(Buffer.concat(pieces));
+}
+
+async function readPiece(file: OpenFile, position: number, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  for (let count = -1; count !== 0 && length < size; length += count) {
+    count = await file.read(bytes.subarray(length), position + length);
+  }
+  return bytes.subarray(0, length);
 }
 
 function parse(text: string): unknown {

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import * as v from 'valibot';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
-import { identifyMachine } from '../os/machine.js';
 import { writeAll } from './durable.js';
 import { readText } from './read-text.js';
 
@@ -21,9 +20,9 @@ export type LockOwner = v.InferOutput<typeof OwnerSchema>;
 
 const LARGEST_BYTES = 4096;
 
-export function describeOwner(socket: string, flock: boolean, nowMs: number): LockOwner {
+export function describeOwner(socket: string, machine: string, flock: boolean, nowMs: number): LockOwner {
   const since = new Date(nowMs).toISOString();
-  return { pid: process.pid, host: hostname(), machine: identifyMachine(), flock, socket, since };
+  return { pid: process.pid, host: hostname(), machine, flock, socket, since };
 }
 
 /** Who wrote himself down last; null if nobody did. */

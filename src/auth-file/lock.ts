@@ -1,16 +1,24 @@
-import { rmdir } from 'node:fs/promises';
-import { lock as acquire } from 'proper-lockfile';
-import { AuthdError, describeError, systemErrorCode } from '../errors.js';
+import { AuthdError, describeError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
-import { identifyMachine } from '../os/machine.js';
 import { tryKernelLock, type KernelLock } from './kernel-lock.js';
 import { locateRealFile } from './locate.js';
 import { describeOwner, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
+import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
 
-/** A lock that was not renewed for this long belongs to a machine that is gone. */
-const STALE_MS = 10_000;
-const RENEW_MS = 2_500;
+export interface AccountLockOptions {
+  /** Of auth.json, real or a symbolic link. */
+  readonly path: string;
+  /** Where the daemon that holds it can be reached: told to those who want it too. */
+  readonly socket: string;
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly sharedLocks: SharedLocks;
+  /** Names the running kernel: what it locks reaches exactly as far. */
+  readonly machine: string;
+  readonly onLost: (error: Error) => void;
+}
+
 /** How often the lock of another machine is tried again until it is stale. */
 const RETRY_MS = 500;
 
@@ -21,25 +29,17 @@ const RETRY_MS = 500;
  * files: a directory at one of those costs the login (facts 3.1).
  */
 export class AccountLock {
-  readonly #path: string;
-  readonly #socket: string;
-  readonly #fs: FileSystem;
-  readonly #clock: Clock;
-  readonly #onLost: (error: Error) => void;
+  readonly #options: AccountLockOptions;
   #held: HeldLock | null = null;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(path: string, socket: string, fs: FileSystem, clock: Clock, onLost: (error: Error) => void) {
-    this.#path = path;
-    this.#socket = socket;
-    this.#fs = fs;
-    this.#clock = clock;
-    this.#onLost = onLost;
+  constructor(options: AccountLockOptions) {
+    this.#options = options;
   }
 
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
-    return this.#held?.shared.compromised === false;
+    return this.#held?.shared.isCompromised === false;
   }
 
   /**
@@ -64,7 +64,7 @@ export class AccountLock {
   }
 
   async #ensure(): Promise<void> {
-    const realPath = await locateRealFile(this.#fs, this.#path);
+    const realPath = await locateRealFile(this.#options.fs, this.#options.path);
     if (this.held && realPath === this.#held?.realPath) return;
     await this.#release();
     try {
@@ -84,20 +84,23 @@ export class AccountLock {
     if (held === null) return;
     await held.shared.release();
     // One that was lost may be another machine's by now, and with it the file that says whose it is.
-    if (!held.shared.compromised) await this.#fs.unlink(ownerPath(held.realPath)).catch(() => undefined);
+    if (!held.shared.isCompromised) {
+      await this.#options.fs.unlink(ownerPath(held.realPath)).catch(() => undefined);
+    }
     await held.kernel.release();
   }
 
   async #take(realPath: string): Promise<HeldLock> {
-    const kernel = await tryKernelLock(this.#fs, ownerPath(realPath));
-    if (kernel === null) throw heldBy(await readOwner(this.#fs, ownerPath(realPath)), this.#path);
+    const { fs, clock, socket, machine, sharedLocks } = this.#options;
+    const kernel = await tryKernelLock(fs, ownerPath(realPath));
+    if (kernel === null) throw this.#heldBy(await readOwner(fs, ownerPath(realPath)));
     try {
-      const last = await readOwner(this.#fs, ownerPath(realPath));
+      const last = await readOwner(fs, ownerPath(realPath));
       // Whoever had a flock on this machine would have it still, if he lived: we have it now.
-      const isDead = kernel.isFlock && last?.flock === true && last.machine === identifyMachine();
-      if (isDead) await rmdir(sharedPath(realPath)).catch(() => undefined);
+      const isDead = kernel.isFlock && last?.flock === true && last.machine === machine;
+      if (isDead) await sharedLocks.remove(sharedPath(realPath));
       const shared = await this.#takeShared(realPath, last);
-      await writeOwner(kernel.file, describeOwner(this.#socket, kernel.isFlock, this.#clock.now()));
+      await writeOwner(kernel.file, describeOwner(socket, machine, kernel.isFlock, clock.now()));
       return { realPath, kernel, shared };
     } catch (error) {
       await kernel.release();
@@ -107,13 +110,31 @@ export class AccountLock {
 
   /** `last` is who wrote himself down as the owner. */
   async #takeShared(realPath: string, last: LockOwner | null): Promise<SharedLock> {
-    const giveUpAtMs = this.#clock.now() + STALE_MS + 2_000;
+    const { clock, sharedLocks, onLost } = this.#options;
+    const giveUpAtMs = clock.now() + STALE_MS + 2_000;
     for (;;) {
-      const taken = await acquireShared(realPath, this.#onLost);
+      const taken = await sharedLocks.take(sharedPath(realPath), onLost);
       if (taken !== null) return taken;
-      if (this.#clock.now() >= giveUpAtMs) throw heldBy(last, this.#path);
-      await pause(this.#clock, RETRY_MS);
+      if (clock.now() >= giveUpAtMs) throw this.#heldBy(last);
+      await pause(clock, RETRY_MS);
     }
+  }
+
+  #heldBy(owner: LockOwner | null): AuthdError {
+    const { path, machine } = this.#options;
+    if (owner === null) {
+      return new AuthdError('already_running', `${path} is kept by another codex-authd`, {
+        hint: 'stop it first, or use its socket',
+      });
+    }
+    const { pid, host, since, socket } = owner;
+    const who = `codex-authd with pid ${String(pid)} on ${host}, up since ${since}, socket ${socket}`;
+    return new AuthdError('already_running', `${path} is kept by ${who}`, {
+      hint:
+        owner.machine === machine
+          ? `use its socket, or stop it with \`kill ${String(pid)}\``
+          : `stop it on ${host} first`,
+    });
   }
 }
 
@@ -123,57 +144,10 @@ interface HeldLock {
   readonly shared: SharedLock;
 }
 
-interface SharedLock {
-  compromised: boolean;
-  release(): Promise<void>;
-}
-
-/** Null if somebody has renewed it lately. */
-async function acquireShared(realPath: string, onLost: (error: Error) => void): Promise<SharedLock | null> {
-  try {
-    const release = await acquire(realPath, {
-      realpath: false,
-      lockfilePath: sharedPath(realPath),
-      stale: STALE_MS,
-      update: RENEW_MS,
-      retries: 0,
-      onCompromised: (error) => {
-        lock.compromised = true;
-        onLost(error);
-      },
-    });
-    const lock: SharedLock = {
-      compromised: false,
-      // A lock that was lost a moment ago is not ours to release any more.
-      release: () => release().catch(() => undefined),
-    };
-    return lock;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ELOCKED') return null;
-    throw error;
-  }
-}
-
 function ownerPath(realPath: string): string {
   return `${realPath}.codex-authd.owner`;
 }
 
 function sharedPath(realPath: string): string {
   return `${realPath}.codex-authd.lock`;
-}
-
-function heldBy(owner: LockOwner | null, path: string): AuthdError {
-  if (owner === null) {
-    return new AuthdError('already_running', `${path} is kept by another codex-authd`, {
-      hint: 'stop it first, or use its socket',
-    });
-  }
-  const { pid, host, since, socket } = owner;
-  const who = `codex-authd with pid ${String(pid)} on ${host}, up since ${since}, socket ${socket}`;
-  return new AuthdError('already_running', `${path} is kept by ${who}`, {
-    hint:
-      owner.machine === identifyMachine()
-        ? `use its socket, or stop it with \`kill ${String(pid)}\``
-        : `stop it on ${host} first`,
-  });
 }

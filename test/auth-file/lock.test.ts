@@ -3,13 +3,23 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AccountLock } from '../../src/auth-file/lock.js';
+import { sharedLocks } from '../../src/auth-file/shared-lock.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { identifyMachine } from '../../src/os/machine.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
+const REAL = {
+  socket: '/nowhere.sock',
+  fs: systemFileSystem,
+  clock: systemClock,
+  sharedLocks,
+  machine: identifyMachine(),
+  onLost: (): void => undefined,
+};
+
 function lockOf(path: string, socket = '/nowhere.sock', clock: Clock = systemClock): AccountLock {
-  const lock = new AccountLock(path, socket, systemFileSystem, clock, () => undefined);
+  const lock = new AccountLock({ ...REAL, path, socket, clock });
   onTestFinished(() => lock.release());
   return lock;
 }
@@ -115,7 +125,7 @@ describe('the lock of an account', () => {
         return () => undefined;
       },
     };
-    const other = new AccountLock(path, '/nowhere.sock', withoutFlock, impatient, () => undefined);
+    const other = new AccountLock({ ...REAL, path, fs: withoutFlock, clock: impatient });
     await expect(other.ensure()).rejects.toMatchObject({ code: 'already_running' });
   });
 
@@ -150,10 +160,11 @@ describe('the lock of an account', () => {
   it('says that it was lost when somebody takes it away', async () => {
     const path = join(await scratchDir(), 'auth.json');
     const lost = await new Promise<Error>((resolve) => {
-      const lock = new AccountLock(path, '/nowhere.sock', systemFileSystem, systemClock, (error) => {
+      const onLost = (error: Error): void => {
         expect(lock.held).toBe(false);
         resolve(error);
-      });
+      };
+      const lock = new AccountLock({ ...REAL, path, onLost });
       void lock.ensure().then(() => rm(`${path}.codex-authd.lock`, { recursive: true }));
     });
     expect(lost).toMatchObject({ code: 'ECOMPROMISED' });
