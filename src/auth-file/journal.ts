@@ -18,6 +18,8 @@ export interface Unfinished {
   readonly spent: string;
   /** What had come of the answer's body, as text; empty if nothing, or if it cannot be read. */
   readonly answer: string;
+  /** Whether that outlives a loss of power: who wrote it may have been killed before it was synced. */
+  readonly isDurable: boolean;
 }
 
 /** The intent has the first block for itself; the answer's room begins behind it. */
@@ -103,7 +105,7 @@ export class Journal {
         await file.close();
       }
     } catch {
-      return { spent, answer: '' };
+      return { spent, answer: '', isDurable: false };
     }
   }
 
@@ -162,7 +164,13 @@ export class OpenJournal {
 /** A head that is not whole was never synced: nothing had been sent when its writer died. */
 async function understand(spent: string, file: OpenFile): Promise<Unfinished | null> {
   const head = new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT));
-  return v.is(IntentSchema, parse(head)) ? { spent, answer: await readAnswer(file) } : null;
+  if (!v.is(IntentSchema, parse(head))) return null;
+  const answer = await readAnswer(file);
+  const isDurable = await file.sync().then(
+    () => true,
+    () => false,
+  );
+  return { spent, answer, isDurable };
 }
 
 /** What was recorded: all that stands before the first zero byte, which no JSON contains. */

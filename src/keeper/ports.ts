@@ -66,10 +66,20 @@ export interface JournalPort {
    * @throws if the file system fails; nothing is left behind then
    */
   begin(intent: Intent): Promise<OpenJournalPort>;
-  /** What daemons before this one left unfinished. What cannot be read has an empty answer. */
-  read(): Promise<{ readonly spent: string; readonly answer: string }[]>;
+  /** What daemons before this one left unfinished. */
+  read(): Promise<UnfinishedRotation[]>;
   /** Removes what is written of the rotation that spent this token. */
   clear(spent: string): Promise<void>;
+}
+
+/** A rotation whose end its daemon did not see. */
+export interface UnfinishedRotation {
+  /** The fingerprint of the refresh token that was sent, or was about to be. */
+  readonly spent: string;
+  /** What had come of the answer's body; empty if nothing had, or if it cannot be read. */
+  readonly answer: string;
+  /** Whether that outlives a loss of power. */
+  readonly isDurable: boolean;
 }
 
 export interface OpenJournalPort {

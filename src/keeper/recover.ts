@@ -11,11 +11,11 @@ export type Recovery =
 
 /** Reads what was left unfinished. A body is recorded only while it comes, so what is there and whole is an answer. */
 export async function recover(journal: JournalPort, nowMs: number): Promise<Recovery[]> {
-  return (await journal.read()).map(({ spent, answer: body }) => {
+  return (await journal.read()).map(({ spent, answer: body, isDurable }) => {
     const answer = { kind: 'answered', status: 200, body, retryAfter: null, date: null } as const;
     const outcome = readOutcome(answer, nowMs);
     if (outcome.kind !== 'rotated') return { kind: 'unknown', spent };
-    const harvest = { spent, tokens: outcome.tokens, isDurable: true, isStored: false };
+    const harvest = { spent, tokens: outcome.tokens, isDurable, isStored: false };
     return { kind: 'harvest', spent, harvest };
   });
 }

@@ -13,6 +13,7 @@ import type {
   SendRefresh,
   StagePort,
   TokenEndpointPort,
+  UnfinishedRotation,
 } from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';
 import { pause } from '../../src/os/clock.js';
@@ -152,8 +153,9 @@ class VirtualJournal implements JournalPort {
     });
   }
 
-  read(): Promise<{ spent: string; answer: string }[]> {
-    return Promise.resolve([...this.left].map(([spent, answer]) => ({ spent, answer })));
+  read(): Promise<UnfinishedRotation[]> {
+    const isDurable = this.sealFailure === null;
+    return Promise.resolve([...this.left].map(([spent, answer]) => ({ spent, answer, isDurable })));
   }
 
   clear(spent: string): Promise<void> {

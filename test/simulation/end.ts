@@ -1,0 +1,81 @@
+import type { Daemon } from './world/daemon.js';
+import { parseDocument } from './world/login-text.js';
+import type { World } from './world/world.js';
+import type { Plan } from './plan.js';
+
+const HOUR_MS = 3600 * 1000;
+
+/**
+ * Everything is well from now on. What is in the file decides how the run must end: a login that the server still knows is
+ * kept; one that is lost must have been lost by somebody else, and the state must say so.
+ */
+export async function judgeEnd(
+  world: World,
+  daemons: readonly Daemon[],
+  plan: Plan,
+  goOn: (isOver: () => boolean) => Promise<void>,
+): Promise<void> {
+  const { timeline, inspector } = world;
+  world.trouble = null;
+  world.network.heal();
+  world.note('*** all is well');
+  const untilMs = timeline.nowMs + 2 * plan.lifetimeMs + HOUR_MS;
+  let isOver = false;
+  timeline.after(
+    untilMs - timeline.nowMs,
+    () => {
+      isOver = true;
+    },
+    false,
+  );
+  await goOn(() => isOver);
+  if (inspector.violation !== null) return;
+
+  const daemon = daemons.find(({ kept }) => kept !== null);
+  if (daemon?.kept == null) {
+    inspector.blame('no daemon is up, although all is well');
+    return;
+  }
+  const { name, reason } = daemon.kept.keeper.state;
+  const seen = `${name} (${reason})`;
+  world.note('*** at the end:', seen);
+  const document = parseDocument(world.disk.read(world.realPath));
+  const token = document?.tokens?.refresh_token;
+  if (world.disk.read(world.realPath) === null) expectState(world, seen, ['logged_out']);
+  else if (document === null) expectState(world, seen, ['corrupt']);
+  else if (token === undefined) expectState(world, seen, ['fresh']);
+  else if (world.server.isLive(token)) {
+    expectState(world, seen, ['fresh', 'refreshing']);
+    let outcome = 'none';
+    void daemon.ask({ minValidMs: Math.min(60_000, plan.lifetimeMs / 4), waitMs: 60_000 }).then((result) => {
+      outcome = result;
+    });
+    await goOn(() => outcome !== 'none');
+    if (outcome !== 'served') inspector.blame(`a consumer was ${outcome}, although all is well`);
+  } else {
+    expectState(world, seen, ['login_required']);
+    blameForLoss(world, token);
+  }
+  await goOn(() => daemon.kept?.keeper.flight == null);
+  blameForLeftovers(world);
+}
+
+function expectState(world: World, seen: string, names: readonly string[]): void {
+  if (names.some((name) => seen.startsWith(name))) return;
+  world.inspector.blame(`the state is ${seen} at the end, and should be ${names.join(' or ')}`);
+}
+
+/** The login in the file is dead: somebody must have done that. */
+function blameForLoss(world: World, token: string): void {
+  const grant = world.server.grantOf(token);
+  if (grant === undefined || grant.family.ended !== null || grant.spentBy !== 'us') return;
+  const sendings = world.inspector.sendings.filter((sending) => sending.token === token);
+  const isExcused = sendings.some(({ child, excuse }) => child === null || excuse !== null);
+  if (!isExcused) world.inspector.blame('the login was lost, and nobody but us can have lost it');
+}
+
+/** When all is well, nothing is left half done. */
+function blameForLeftovers(world: World): void {
+  const stages = world.stages().length;
+  if (stages > 0) world.inspector.blame(`${String(stages)} temporary files are left beside auth.json`);
+}

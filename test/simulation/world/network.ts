@@ -1,0 +1,201 @@
+import type { Answer } from '../../../src/core/outcome.js';
+import type { TokenEndpointPort } from '../../../src/keeper/ports.js';
+import type { Host, VirtualProcess } from './process.js';
+import { refusal, type Response, type VirtualServer } from './server.js';
+
+/** What may happen to one request. */
+export type Mishap =
+  /** There is no way to the server; it is certain that nothing was sent. */
+  | { readonly kind: 'no way'; readonly code: string }
+  /** Sent, and the server never gets it. */
+  | { readonly kind: 'request lost' }
+  /** Carried out, and nothing of the answer comes back. */
+  | { readonly kind: 'answer lost' }
+  /** Carried out, and the connection breaks in the middle of the answer. */
+  | { readonly kind: 'answer torn' }
+  /** The server gets it long after the sender has given up. */
+  | { readonly kind: 'late' }
+  /** A gateway answers in place of the server, which may have carried it out. */
+  | { readonly kind: 'gateway'; readonly status: number; readonly carriedOut: boolean }
+  /** The server answers, and has not touched the token. */
+  | {
+      readonly kind: 'refused';
+      readonly status: number;
+      readonly code: string;
+      readonly retryAfter: string | null;
+    }
+  /** Carried out, and the answer is a web page. */
+  | { readonly kind: 'garbled' };
+
+/** One sending of a refresh token by a daemon. */
+export interface Sending {
+  readonly token: string;
+  readonly process: VirtualProcess;
+  /** The number of the operation that sent it. */
+  readonly operation: number;
+  end: 'pending' | 'never sent' | 'lost' | 'answered';
+  /** The new refresh token of an answer that has come whole. */
+  child: string | null;
+  /** The server said no for good. */
+  isRejected: boolean;
+  /** The server said "later", and has not touched the token. */
+  isUntouched: boolean;
+  /** The child is where a loss of power leaves it. */
+  isSealed: boolean;
+  /** Why nobody can be blamed if the child is lost; null if somebody can. */
+  excuse: string | null;
+}
+
+export interface Witness {
+  onSend(process: VirtualProcess, token: string): Sending;
+  /** The whole answer has come, and what the process does with the bytes at once has been done. */
+  onAnswer(sending: Sending): void;
+}
+
+const DEADLINE_MS = 30_000;
+
+/** The way between this machine and the token endpoint. */
+export class Network {
+  readonly #host: Host;
+  readonly #server: VirtualServer;
+  readonly #witness: Witness;
+  #mishaps: Mishap[] = [];
+
+  constructor(host: Host, server: VirtualServer, witness: Witness) {
+    this.#host = host;
+    this.#server = server;
+    this.#witness = witness;
+  }
+
+  /** Prepares what happens to the next requests of the daemons. */
+  plan(mishap: Mishap, times: number): void {
+    for (let time = 0; time < times; time += 1) this.#mishaps.push(mishap);
+  }
+
+  heal(): void {
+    this.#mishaps = [];
+  }
+
+  get isHealthy(): boolean {
+    return this.#mishaps.length === 0;
+  }
+
+  endpointOf(process: VirtualProcess): TokenEndpointPort {
+    return {
+      url: 'https://auth.example.com/oauth/token',
+      prepare: () =>
+        process.operate(
+          'prepare',
+          '',
+          () => (token, onBytes) => this.#send(process, token.reveal(), onBytes),
+        ),
+    };
+  }
+
+  /** A request of somebody else's: it always arrives, and the answer comes back if he still lives. */
+  async sendForOther(process: VirtualProcess, token: string): Promise<Response> {
+    await process.wait(this.#latencyMs());
+    const response = this.#server.receive(token, 'other');
+    await process.wait(this.#latencyMs());
+    return response;
+  }
+
+  async #send(process: VirtualProcess, token: string, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
+    const sending = await process.operate('send', token, () => this.#witness.onSend(process, token));
+    const mishap = this.#mishaps.shift();
+    const answer = await this.#travel(process, sending, mishap, onBytes);
+    sending.end = answer.kind === 'answered' ? 'answered' : answer.kind === 'lost' ? 'lost' : 'never sent';
+    return answer;
+  }
+
+  async #travel(
+    process: VirtualProcess,
+    sending: Sending,
+    mishap: Mishap | undefined,
+    onBytes: (bytes: Uint8Array) => void,
+  ): Promise<Answer> {
+    const { token } = sending;
+    switch (mishap?.kind) {
+      case 'no way':
+        return { kind: 'never_sent', code: mishap.code, message: mishap.code };
+      case 'request lost':
+        return this.#lose(process);
+      case 'answer lost':
+        await this.#arrive(token);
+        return this.#lose(process);
+      case 'late':
+        this.#host.timeline.after(2 * DEADLINE_MS, () => this.#server.receive(token, 'us'), false);
+        return this.#lose(process);
+      case 'gateway':
+        if (mishap.carriedOut) await this.#arrive(token);
+        return answered({ status: mishap.status, body: '<html>' });
+      case 'refused':
+        await process.wait(this.#latencyMs());
+        sending.isUntouched = true;
+        return this.#deliver(
+          process,
+          sending,
+          refusal(mishap.status, mishap.code),
+          onBytes,
+          mishap.retryAfter,
+        );
+      case 'garbled':
+        await this.#arrive(token);
+        return this.#deliver(process, sending, { status: 200, body: '<html>hello</html>' }, onBytes);
+      case 'answer torn':
+      case undefined:
+        break;
+    }
+    const response = await this.#arrive(token);
+    await process.wait(this.#latencyMs());
+    if (mishap?.kind !== 'answer torn') return this.#deliver(process, sending, response, onBytes);
+    onBytes(Buffer.from(response.body.slice(0, this.#host.random.below(response.body.length))));
+    return { kind: 'lost', message: 'ECONNRESET' };
+  }
+
+  /** The request goes on its way whatever becomes of its sender. */
+  #arrive(token: string): Promise<Response> {
+    return new Promise((resolve) => {
+      this.#host.timeline.after(
+        this.#latencyMs(),
+        () => {
+          resolve(this.#server.receive(token, 'us'));
+        },
+        false,
+      );
+    });
+  }
+
+  async #deliver(
+    process: VirtualProcess,
+    sending: Sending,
+    { status, body }: Response,
+    onBytes: (bytes: Uint8Array) => void,
+    retryAfter: string | null = null,
+  ): Promise<Answer> {
+    const cut = this.#host.random.chance(0.3) ? this.#host.random.below(body.length) : 0;
+    if (cut > 0) {
+      onBytes(Buffer.from(body.slice(0, cut)));
+      await process.wait(this.#latencyMs());
+    }
+    onBytes(Buffer.from(body.slice(cut)));
+    const child = this.#server.grantOf(sending.token)?.child ?? null;
+    if (child !== null && body.includes(child)) sending.child = child;
+    if (status !== 200) sending.isRejected = !sending.isUntouched;
+    this.#witness.onAnswer(sending);
+    return answered({ status, body }, retryAfter);
+  }
+
+  async #lose(process: VirtualProcess): Promise<Answer> {
+    await process.wait(DEADLINE_MS);
+    return { kind: 'lost', message: 'no answer in time' };
+  }
+
+  #latencyMs(): number {
+    return 5 + this.#host.random.next() * 500;
+  }
+}
+
+function answered({ status, body }: Response, retryAfter: string | null = null): Answer {
+  return { kind: 'answered', status, body, retryAfter, date: null };
+}

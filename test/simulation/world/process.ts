@@ -1,0 +1,149 @@
+import type { Clock } from '../../../src/os/clock.js';
+import type { Disk, Inode } from './disk.js';
+import type { Random } from './random.js';
+import type { Timeline } from './timeline.js';
+
+/** Everything that a process can ask the world for. */
+export type Operation =
+  | 'open'
+  | 'create'
+  | 'stat'
+  | 'read'
+  | 'write'
+  | 'extend'
+  | 'truncate'
+  | 'sync'
+  | 'sync directory'
+  | 'lock'
+  | 'close'
+  | 'realpath'
+  | 'rename'
+  | 'unlink'
+  | 'mkdir'
+  | 'readdir'
+  | 'prepare'
+  | 'send';
+
+/** The machine on which processes run. */
+export interface Host {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly disk: Disk;
+  /** How far the machine's wall clock is ahead of true time. */
+  readonly wallOffsetMs: number;
+  /** The probability that an operation takes time, so that others may come between. */
+  readonly delayChance: number;
+  /** A process is about to do something: the moment for anything to happen to it. */
+  onOperation(process: VirtualProcess, operation: Operation, path: string): void;
+  /** The code of the error that an operation meets; null if it goes well. */
+  errorFor(process: VirtualProcess, operation: Operation, path: string): string | null;
+  onSynced(): void;
+  onRenamed(process: VirtualProcess, from: Inode, to: string, replaced: Inode | null): void;
+  onWritten(process: VirtualProcess, path: string): void;
+}
+
+const LONGEST_OPERATION_MS = 20;
+const NEVER = new Promise<never>(() => undefined);
+
+/** A process: it can be killed or stopped at every operation, and then nothing of it goes on. */
+export class VirtualProcess {
+  readonly name: string;
+  readonly isDaemon: boolean;
+  readonly clock: Clock;
+  readonly #host: Host;
+  readonly #locked = new Map<Inode, object>();
+  #isAlive = true;
+  #stoppedUntilMs = 0;
+
+  constructor(name: string, isDaemon: boolean, host: Host) {
+    this.name = name;
+    this.isDaemon = isDaemon;
+    this.#host = host;
+    this.clock = {
+      now: () => host.timeline.nowMs + host.wallOffsetMs,
+      after: (delayMs, wake) =>
+        host.timeline.after(delayMs, () => {
+          this.#whenRunning(wake);
+        }),
+    };
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  get isStopped(): boolean {
+    return this.#host.timeline.nowMs < this.#stoppedUntilMs;
+  }
+
+  /** SIGKILL, or the end of it: its locks are free at once. */
+  kill(): void {
+    this.#isAlive = false;
+    for (const [inode, holder] of this.#locked) this.unlock(inode, holder);
+  }
+
+  /** SIGSTOP, and SIGCONT after a while. */
+  stop(durationMs: number): void {
+    this.#stoppedUntilMs = this.#host.timeline.nowMs + durationMs;
+  }
+
+  lock(inode: Inode, holder: object): boolean {
+    if (inode.lockedBy !== null) return inode.lockedBy === holder;
+    inode.lockedBy = holder;
+    this.#locked.set(inode, holder);
+    return true;
+  }
+
+  unlock(inode: Inode, holder: object): void {
+    if (inode.lockedBy === holder) inode.lockedBy = null;
+  }
+
+  /** Does one operation, unless the process is dead by then. */
+  async operate<T>(operation: Operation, path: string, act: () => T): Promise<T> {
+    const host = this.#host;
+    host.onOperation(this, operation, path);
+    if (!this.#isAlive) return NEVER;
+    if (this.isStopped || host.random.chance(host.delayChance)) {
+      await new Promise<void>((resolve) => {
+        host.timeline.after(host.random.next() * LONGEST_OPERATION_MS, () => {
+          this.#whenRunning(resolve);
+        });
+      });
+    }
+    return this.operateNow(operation, path, act);
+  }
+
+  /** Does the operation at once. */
+  operateNow<T>(operation: Operation, path: string, act: () => T): T {
+    const code = this.#host.errorFor(this, operation, path);
+    if (code !== null) throw Object.assign(new Error(`${code}: ${operation} ${path}`), { code });
+    return act();
+  }
+
+  /** Waits for something that takes as long as it takes outside of the machine. */
+  wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#host.timeline.after(
+        delayMs,
+        () => {
+          this.#whenRunning(resolve);
+        },
+        false,
+      );
+    });
+  }
+
+  #whenRunning(happen: () => void): void {
+    if (!this.#isAlive) return;
+    const waitMs = this.#stoppedUntilMs - this.#host.timeline.nowMs;
+    if (waitMs <= 0) happen();
+    else
+      this.#host.timeline.after(
+        waitMs,
+        () => {
+          this.#whenRunning(happen);
+        },
+        false,
+      );
+  }
+}

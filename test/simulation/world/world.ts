@@ -1,0 +1,212 @@
+import { Disk, Inode } from './disk.js';
+import { Inspector } from './inspector.js';
+import { parseDocument } from './login-text.js';
+import { Network } from './network.js';
+import type { Host, Operation, VirtualProcess } from './process.js';
+import { Random } from './random.js';
+import { VirtualServer } from './server.js';
+import { Timeline } from './timeline.js';
+
+export const START_MS = Date.parse('2026-11-22T12:00:00Z');
+
+export interface WorldOptions {
+  readonly salt: number;
+  readonly lifetimeMs: number;
+  readonly isRotating: boolean;
+  /** Whether auth.json is a symbolic link to a file elsewhere. */
+  readonly isLinked: boolean;
+  readonly delayChance: number;
+  /** How long a daemon may overlook a change of the file. */
+  readonly beliefMs: number;
+  readonly stateDirectories: readonly string[];
+}
+
+/** Something the disk refuses for a while. */
+export interface DiskTrouble {
+  readonly code: 'ENOSPC' | 'EROFS' | 'EIO' | 'EACCES';
+  /** Which directory is concerned. */
+  readonly place: 'home' | 'state' | 'both';
+  operations: number;
+}
+
+/** What an error of this kind hits. */
+const HIT: Readonly<Record<DiskTrouble['code'], ReadonlySet<Operation>>> = {
+  ENOSPC: new Set<Operation>(['create', 'mkdir', 'extend']),
+  EROFS: new Set<Operation>(['create', 'mkdir', 'extend', 'write', 'truncate', 'rename', 'unlink']),
+  EACCES: new Set<Operation>(['create', 'mkdir', 'rename', 'unlink']),
+  EIO: new Set<Operation>([
+    ...(['create', 'open', 'read', 'extend', 'write', 'truncate'] as const),
+    ...(['sync', 'sync directory', 'rename', 'unlink', 'readdir'] as const),
+  ]),
+};
+
+/** One machine with one auth.json, a token endpoint somewhere, and everyone who has to do with them. */
+export class World implements Host {
+  readonly timeline = new Timeline(START_MS);
+  readonly disk = new Disk();
+  readonly random: Random;
+  readonly server: VirtualServer;
+  readonly inspector: Inspector;
+  readonly network: Network;
+  readonly home = '/home/somebody/.codex';
+  readonly stateDirectories: readonly string[];
+  readonly delayChance: number;
+  readonly beliefMs: number;
+  readonly processes = new Set<VirtualProcess>();
+  /** What is to be called when auth.json or its directory has changed. */
+  readonly watchers = new Set<() => void>();
+  wallOffsetMs = 0;
+  isClockWrong = false;
+  /** Until then the daemons could not know what happened: they slept, were stopped or not yet there. */
+  restlessUntilMs = START_MS;
+  wasStopped = false;
+  operations = 0;
+  trouble: DiskTrouble | null = null;
+  hadDiskTrouble = false;
+  /** What everyone waits for to happen when so many operations have been done. */
+  onNextOperation: () => void = () => undefined;
+  trace: string[] | null = null;
+  readonly #readAt = new WeakMap<VirtualProcess, number>();
+  #authChangedAt = 0;
+  #unlockedChangeAt = 0;
+  #notes = 0;
+
+  constructor(options: WorldOptions) {
+    this.random = new Random(options.salt);
+    this.delayChance = options.delayChance;
+    this.beliefMs = options.beliefMs;
+    this.stateDirectories = options.stateDirectories;
+    this.disk.makeDirectory(this.home);
+    this.disk.makeDirectory('/data');
+    if (options.isLinked)
+      this.disk.directories.get(this.home)?.set('auth.json', { target: '/data/auth.json' });
+    for (const path of this.stateDirectories) this.disk.makeDirectory(path);
+    for (const directory of this.disk.directories.values()) directory.sync();
+    this.server = new VirtualServer(options.lifetimeMs, options.isRotating, () => this.timeline.nowMs);
+    this.inspector = new Inspector(this);
+    this.network = new Network(this, this.server, this.inspector);
+  }
+
+  /** Where auth.json really is, or would be. */
+  get realPath(): string {
+    return this.disk.follow(`${this.home}/auth.json`);
+  }
+
+  join(process: VirtualProcess): void {
+    this.processes.add(process);
+  }
+
+  nextNote(): number {
+    return (this.#notes += 1);
+  }
+
+  note(...what: readonly unknown[]): void {
+    const atMs = this.timeline.nowMs - START_MS;
+    this.trace?.push(
+      [`${(atMs / 1000).toFixed(3)} s`, `#${String(this.operations)}`, ...what].map(String).join('  '),
+    );
+  }
+
+  get hasDiskTrouble(): boolean {
+    return this.trouble !== null;
+  }
+
+  // What processes do.
+
+  onOperation(process: VirtualProcess, operation: Operation, path: string): void {
+    this.operations += 1;
+    if (process.isDaemon) this.onNextOperation();
+    if (this.trace !== null)
+      this.note(process.name, process.isAlive ? '' : '(dead)', operation, shorten(path));
+    if (operation === 'open' && path.endsWith('/auth.json')) this.#readAt.set(process, this.operations);
+    if (operation === 'mkdir') this.inspector.onDirectoryMade(path);
+  }
+
+  errorFor(process: VirtualProcess, operation: Operation, path: string): string | null {
+    const { trouble } = this;
+    if (trouble === null || !process.isDaemon || !HIT[trouble.code].has(operation)) return null;
+    const isState = this.stateDirectories.some((directory) => path.startsWith(directory));
+    if (trouble.place !== 'both' && isState !== (trouble.place === 'state')) return null;
+    trouble.operations -= 1;
+    if (trouble.operations <= 0) this.trouble = null;
+    this.note('->', trouble.code);
+    return trouble.code;
+  }
+
+  onSynced(): void {
+    this.inspector.onSynced();
+  }
+
+  onRenamed(process: VirtualProcess, from: Inode, to: string, replaced: Inode | null): void {
+    if (to !== this.realPath || !process.isDaemon) return;
+    const isRaced = this.#unlockedChangeAt > (this.#readAt.get(process) ?? 0);
+    this.inspector.onCommit(process, from, replaced, isRaced);
+  }
+
+  onWritten(process: VirtualProcess | null, path: string): void {
+    if (path !== this.realPath && path !== `${this.home}/auth.json`) return;
+    this.#authChangedAt = this.operations;
+    // Codex 0.163 takes no lock: between a comparison and a rename it can always come.
+    if (process?.name === 'codex 0.163') this.#unlockedChangeAt = this.operations;
+    this.inspector.onAuthChanged(process);
+    for (const notice of this.watchers) notice();
+  }
+
+  hasAuthChangedSinceRead(process: VirtualProcess): boolean {
+    return this.#authChangedAt >= (this.#readAt.get(process) ?? 0);
+  }
+
+  /** The server ends what is in the file now. */
+  revoke(what: 'login' | 'access token'): void {
+    const tokens = parseDocument(this.disk.read(this.realPath))?.tokens;
+    const grant = this.server.accessOf(tokens?.access_token ?? '');
+    if (grant === undefined) return;
+    if (what === 'login') grant.family.ended ??= 'revocation';
+    else grant.isRevoked = true;
+  }
+
+  // What the inspector needs to see.
+
+  /** Where the rotation is written down that spends a refresh token. */
+  journalOf(fingerprint: string): Inode | null {
+    for (const path of this.stateDirectories) {
+      for (const [name, node] of this.disk.directories.get(path)?.now ?? []) {
+        if (name.endsWith(`.${fingerprint}.journal`) && node instanceof Inode) return node;
+      }
+    }
+    return null;
+  }
+
+  /** The temporary files beside auth.json, wherever it is or was. */
+  stages(): Inode[] {
+    return [this.home, '/data'].flatMap((path) =>
+      [...(this.disk.directories.get(path)?.now ?? [])].flatMap(([name, node]) =>
+        name.startsWith('.auth.json.codex-authd-') && node instanceof Inode ? [node] : [],
+      ),
+    );
+  }
+
+  /** The texts of auth.json and of all journals, as `read` sees them. */
+  loginTexts(read: (path: string) => string | null): string[] {
+    const journals = this.stateDirectories.flatMap((directory) => {
+      const { now, durable } = this.disk.directories.get(directory) ?? { now: new Map(), durable: new Map() };
+      const names = new Set<string>([...now.keys(), ...durable.keys()]);
+      return [...names].filter((name) => name.endsWith('.journal')).map((name) => `${directory}/${name}`);
+    });
+    return [this.realPath, ...journals].map(read).filter((text) => text !== null);
+  }
+
+  recordTexts(): string[] {
+    return this.stateDirectories.flatMap((directory) => {
+      const names = [...(this.disk.directories.get(directory)?.now.keys() ?? [])];
+      const records = names.filter((name) => name.endsWith('.json'));
+      return records.map((name) => this.disk.read(`${directory}/${name}`) ?? '');
+    });
+  }
+}
+
+function shorten(path: string): string {
+  return path
+    .replace(/codex-authd-[0-9a-f]{12}/, 'codex-authd-*')
+    .replace(/^\/home\/somebody\/\.codex\//, '~/');
+}
