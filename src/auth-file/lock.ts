@@ -107,11 +107,11 @@ export class AccountLock {
 
   /** `last` is who wrote himself down as the owner. */
   async #takeShared(realPath: string, last: LockOwner | null): Promise<SharedLock> {
-    const giveUpAtMs = this.#clock.now() + STALE_MS + 2_000;
+    const giveUpAtMs = this.#clock.monotonicMs() + STALE_MS + 2_000;
     for (;;) {
       const taken = await acquireShared(realPath, this.#onLost);
       if (taken !== null) return taken;
-      if (this.#clock.now() >= giveUpAtMs) throw heldBy(last, this.#path);
+      if (this.#clock.monotonicMs() >= giveUpAtMs) throw heldBy(last, this.#path);
       await pause(this.#clock, RETRY_MS);
     }
   }
