@@ -58,6 +58,7 @@ export async function inspectAccount({ flags, env, account }: InspectOptions): P
     authFile: authFile.path,
     tokenEndpoint: config.tokenEndpoint,
     counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+    clockOffsetMs: 0,
   });
 }
 

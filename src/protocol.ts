@@ -56,6 +56,8 @@ export interface AccountStatus {
   readonly written_at: string | null;
   readonly auth_file: string;
   readonly token_endpoint: string;
+  /** How far this machine's clock is behind the server's, by which tokens are judged; negative where it is ahead. */
+  readonly clock_offset_seconds: number;
   /** Since the daemon started. */
   readonly counts: RotationCounts;
 }

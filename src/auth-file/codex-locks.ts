@@ -38,10 +38,10 @@ export async function withCodexLocks<T>(
 
 async function take(fs: FileSystem, path: string, clock: Clock): Promise<OpenFile> {
   const file = await open(fs, path);
-  const giveUpAtMs = clock.now() + PATIENCE_MS;
+  const giveUpAtMs = clock.monotonicMs() + PATIENCE_MS;
   try {
     while ((await file.tryLock()) === false) {
-      if (clock.now() >= giveUpAtMs) {
+      if (clock.monotonicMs() >= giveUpAtMs) {
         throw new AuthdError('storage', `Codex has held ${path} for over ${String(PATIENCE_MS / 1000)} s`, {
           hint: 'nothing to do, unless a Codex process hangs',
         });

@@ -111,11 +111,11 @@ export class AccountLock {
   /** `last` is who wrote himself down as the owner. */
   async #takeShared(realPath: string, last: LockOwner | null): Promise<SharedLock> {
     const { clock, sharedLocks, onLost } = this.#options;
-    const giveUpAtMs = clock.now() + STALE_MS + 2_000;
+    const giveUpAtMs = clock.monotonicMs() + STALE_MS + 2_000;
     for (;;) {
       const taken = await sharedLocks.take(sharedPath(realPath), onLost);
       if (taken !== null) return taken;
-      if (clock.now() >= giveUpAtMs) throw this.#heldBy(last);
+      if (clock.monotonicMs() >= giveUpAtMs) throw this.#heldBy(last);
       await pause(clock, RETRY_MS);
     }
   }

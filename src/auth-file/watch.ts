@@ -133,8 +133,8 @@ function settleAfter(clock: Clock, wake: () => void): Settle {
   };
   const event = (): void => {
     cancelTimer?.();
-    firstAtMs ??= clock.now();
-    const patienceMs = firstAtMs + LONGEST_SETTLE_MS - clock.now();
+    firstAtMs ??= clock.monotonicMs();
+    const patienceMs = firstAtMs + LONGEST_SETTLE_MS - clock.monotonicMs();
     cancelTimer = clock.after(Math.max(Math.min(SETTLE_MS, patienceMs), 0), () => {
       cancel();
       wake();

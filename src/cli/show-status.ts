@@ -1,6 +1,6 @@
 import type { AccountStatus, StatusBody } from '../protocol.js';
 import { plain, type Colour, type Paint } from './output.js';
-import { formatRelative, formatWhen } from './when.js';
+import { formatRelative, formatSpan, formatWhen } from './when.js';
 
 type Row = readonly [label: string, value: string];
 
@@ -50,7 +50,8 @@ function colourOf(state: string, serving: boolean): Colour {
 }
 
 function accountRows(account: AccountStatus, nowMs: number): Row[] {
-  const when = (instant: string): string => formatWhen(instant, nowMs);
+  const offsetMs = account.clock_offset_seconds * 1000;
+  const when = (instant: string): string => formatWhen(instant, nowMs + offsetMs);
   const rows: Row[] = [];
   const add = (label: string, value: string | null): void => {
     if (value !== null) rows.push([label, value]);
@@ -69,6 +70,7 @@ function accountRows(account: AccountStatus, nowMs: number): Row[] {
     add('last rotation', account.last_rotation_at === null ? 'none yet' : when(account.last_rotation_at));
   }
   add('written by', writer(account, nowMs));
+  add('clock', clock(offsetMs));
   add('auth file', plain(account.auth_file));
   return rows;
 }
@@ -84,6 +86,12 @@ function accountName({ login, email, account_id: id }: AccountStatus): string | 
 function writer({ written_by: by, written_at: at }: AccountStatus, nowMs: number): string | null {
   if (by === null) return null;
   return at === null ? plain(by) : `${plain(by)}, ${formatRelative(at, nowMs)}`;
+}
+
+/** A minute more or less is not worth a line. */
+function clock(offsetMs: number): string | null {
+  if (Math.abs(offsetMs) <= 60_000) return null;
+  return `${formatSpan(offsetMs)} ${offsetMs > 0 ? 'behind' : 'ahead of'} the server's`;
 }
 
 function block(title: string, rows: readonly Row[]): string {

@@ -49,6 +49,7 @@ const ACCOUNT_STATUS: Record<keyof AccountStatus, Check> = {
   written_at: isInstantOrNull,
   auth_file: isText,
   token_endpoint: isText,
+  clock_offset_seconds: Number.isSafeInteger,
   counts: (value) => fits<RotationCounts>(value, COUNTS),
 };
 

@@ -1,16 +1,16 @@
 import type { DeadToken } from '../core/account-record.js';
 import { loginIn, type BaseUrls, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
-import type { Clock } from '../os/clock.js';
 import { readAhead, type Harvest } from './harvest.js';
 import { Harvests } from './harvests.js';
 import { Ledger, type Writer } from './ledger.js';
 import type { LogPort, RecordPort } from './ports.js';
+import type { ServerTime } from './server-time.js';
 
 export interface ContentsOptions {
   readonly account: string;
   readonly record: RecordPort;
-  readonly clock: Clock;
+  readonly time: ServerTime;
   readonly log: LogPort;
   readonly baseUrls: () => BaseUrls;
   /** There is a new credential in the ledger, and `writer` is whose it is. */
@@ -66,17 +66,19 @@ export class Contents {
   }
 
   async #enterNow(reading: SettledReading): Promise<void> {
-    const { clock, onNew } = this.#options;
+    const { time, onNew } = this.#options;
     const baseUrls = this.#options.baseUrls();
     const inFile = loginIn(reading, baseUrls);
     const pending = this.#harvests.wantedBy(inFile);
-    const ahead = pending === null ? null : readAhead(reading, pending, baseUrls, clock.now());
+    const ahead = pending === null ? null : readAhead(reading, pending, baseUrls, time.now());
     const writer = ahead !== null || this.#harvests.hasWritten(inFile) ? 'us' : 'other';
     if (writer === 'other' && pending === null && inFile.kind === 'chatgpt') this.#harvests.retireStored();
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
     this.#inFile = inFile;
     this.#stamp = reading.stamp;
-    const isNew = await this.ledger.enter(ahead ?? inFile, writer, writtenAtMs, clock.now());
+    const login = ahead ?? inFile;
+    if (login.kind !== 'none') time.witness(login.credential.accessToken);
+    const isNew = await this.ledger.enter(login, writer, writtenAtMs, time.now());
     if (isNew) onNew(writer);
   }
 }

@@ -13,6 +13,7 @@ import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
 import { Rotations } from './rotations.js';
+import { ServerTime } from './server-time.js';
 import { serveCredential, serveRefresh, type Kept } from './serve.js';
 import type { CredentialKeeper, CredentialRequest, KeeperEvent, KeeperSnapshot } from './snapshot.js';
 import { Tidings } from './tidings.js';
@@ -45,6 +46,7 @@ const LAST_ATTEMPTS_MS = 1000;
 export class Keeper implements CredentialKeeper, Kept {
   readonly account: string;
   readonly #options: KeeperOptions;
+  readonly #time: ServerTime;
   readonly #contents: Contents;
   readonly #lookout: Lookout;
   readonly #rotations: Rotations;
@@ -60,8 +62,10 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#options = options;
     this.#settings = options;
     this.#tidings = new Tidings(options.log);
+    this.#time = new ServerTime(options.clock);
     this.#contents = new Contents({
       ...options,
+      time: this.#time,
       baseUrls: () => this.#settings.baseUrls,
       onNew: (writer) => {
         this.#tellNew(writer);
@@ -70,6 +74,7 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading));
     this.#rotations = new Rotations({
       ...options,
+      time: this.#time,
       endpoint: () => this.#settings.endpoint,
       policy: () => this.#settings.policy,
       contents: this.#contents,
@@ -85,9 +90,9 @@ export class Keeper implements CredentialKeeper, Kept {
    * there is a state to tell. Nothing is sent before `activate`.
    */
   async open(): Promise<void> {
-    const { clock, journal, log } = this.#options;
-    await this.#contents.ledger.open(clock.now());
-    const recoveries = await recover(journal, clock.now());
+    const { journal, log } = this.#options;
+    await this.#contents.ledger.open(this.now());
+    const recoveries = await recover(journal, this.now());
     for (const recovery of recoveries) {
       if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
       else this.#rotations.admitUnknown(recovery.spent);
@@ -121,7 +126,7 @@ export class Keeper implements CredentialKeeper, Kept {
     await this.#rotations.flight;
     if (this.#contents.pending !== null) await this.#rotations.start();
     while (this.#contents.pending?.isDurable === false) {
-      await pause(this.#options.clock, LAST_ATTEMPTS_MS);
+      await pause(this.#time, LAST_ATTEMPTS_MS);
       await this.#rotations.start();
     }
     await this.#lookout.close();
@@ -152,11 +157,11 @@ export class Keeper implements CredentialKeeper, Kept {
   }
 
   credential(request: CredentialRequest): Promise<PublishedCredential> {
-    return serveCredential(this, request, this.#options.clock);
+    return serveCredential(this, request, this.#time);
   }
 
   refresh(request: Pick<CredentialRequest, 'waitMs' | 'signal'>): Promise<PublishedCredential> {
-    return serveRefresh(this, request, this.#options.clock, this.#refreshLimit);
+    return serveRefresh(this, request, this.#time, this.#refreshLimit);
   }
 
   subscribe(listener: (event: KeeperEvent) => void): () => void {
@@ -175,7 +180,12 @@ export class Keeper implements CredentialKeeper, Kept {
       authFile: this.#options.authFile.path,
       tokenEndpoint: this.#settings.endpoint.url,
       counts: { ...this.#rotations.counts, adopted: this.#adopted },
+      clockOffsetMs: this.#time.offsetMs,
     };
+  }
+
+  now(): number {
+    return this.#time.now();
   }
 
   // What serve.ts needs to know.
@@ -187,7 +197,7 @@ export class Keeper implements CredentialKeeper, Kept {
   get state(): KeeperState {
     return decideState({
       login: this.login,
-      nowMs: this.#options.clock.now(),
+      nowMs: this.now(),
       rotating: this.flight !== null,
       trouble: this.setback?.trouble ?? null,
     });
@@ -200,7 +210,7 @@ export class Keeper implements CredentialKeeper, Kept {
   /** The credential that may be given out now. */
   get servable(): PublishedCredential | null {
     const { published } = this.#contents.ledger;
-    return published !== null && servable(published, this.#options.clock.now()) ? published : null;
+    return published !== null && servable(published, this.now()) ? published : null;
   }
 
   get setback(): Setback | null {
@@ -215,7 +225,7 @@ export class Keeper implements CredentialKeeper, Kept {
   isWorthRotating(minValidMs: number): boolean {
     const { published, provenance } = this.#contents.ledger;
     if (published === null || this.nextRotationAtMs === null) return false;
-    return worthRotating(published, provenance, this.#settings.policy, minValidMs, this.#options.clock.now());
+    return worthRotating(published, provenance, this.#settings.policy, minValidMs, this.now());
   }
 
   /** When the token endpoint will next be asked, or a store be tried again; null if it will not. */
@@ -223,7 +233,7 @@ export class Keeper implements CredentialKeeper, Kept {
     const { login, published, provenance } = this.#contents.ledger;
     if (!this.#isActive || login.kind !== 'chatgpt' || published === null) return null;
     if (this.setback !== null) return this.setback.retryAtMs;
-    if (this.#contents.pending !== null) return this.#options.clock.now();
+    if (this.#contents.pending !== null) return this.now();
     return dueAt(published, provenance, this.#settings.policy);
   }
 
@@ -249,14 +259,15 @@ export class Keeper implements CredentialKeeper, Kept {
   #settle(): void {
     this.#cancelNap();
     this.#rotations.meet();
-    const nowMs = this.#options.clock.now();
+    this.#tidings.warnOfClock(this.account, this.#time.offsetMs);
+    const nowMs = this.now();
     const nextMs = this.nextRotationAtMs;
     if (this.flight === null && nextMs !== null && nextMs <= nowMs) void this.rotate();
     this.#tidings.announce(this.snapshot());
     if (!this.#isActive) return;
     const moments = [this.flight === null ? nextMs : null, this.servable?.expiresAtMs ?? null];
     const naps = moments.filter((moment) => moment !== null).map((moment) => moment - nowMs);
-    this.#cancelNap = this.#options.clock.after(Math.min(LONGEST_NAP_MS, ...naps), () => {
+    this.#cancelNap = this.#time.after(Math.min(LONGEST_NAP_MS, ...naps), () => {
       this.#settle();
     });
   }

@@ -1,4 +1,5 @@
 import { AuthdError } from '../errors.js';
+import type { ServerTime } from './server-time.js';
 
 /** Lets one request through in each interval. */
 export class RateLimit {
@@ -10,15 +11,14 @@ export class RateLimit {
   }
 
   /** @throws AuthdError `rate_limited` if the last one was too short a while ago */
-  take(nowMs: number): void {
-    const freeAtMs = (this.#lastAtMs ?? -Infinity) + this.#intervalMs();
-    // A clock that was set back must not lock people out.
-    const isClockSetBack = this.#lastAtMs !== null && nowMs < this.#lastAtMs;
-    if (nowMs < freeAtMs && !isClockSetBack) {
+  take(time: ServerTime): void {
+    const nowMs = time.monotonicMs();
+    const leftMs = (this.#lastAtMs ?? -Infinity) + this.#intervalMs() - nowMs;
+    if (leftMs > 0) {
       const seconds = Math.ceil(this.#intervalMs() / 1000);
       throw new AuthdError('rate_limited', `refreshed less than ${String(seconds)} s ago`, {
         hint: 'use the current credential, or ask again a little later',
-        retryAtMs: freeAtMs,
+        retryAtMs: time.toMachineTime(time.now() + leftMs),
       });
     }
     this.#lastAtMs = nowMs;

@@ -10,15 +10,17 @@ import { isRotation, type Harvest } from './harvest.js';
 import type { Lookout } from './lookout.js';
 import type { LogPort, TokenEndpointPort } from './ports.js';
 import { rotate, storeHarvest, type RotationPorts, type RotationResult } from './rotate.js';
+import type { ServerTime } from './server-time.js';
 import { Setbacks } from './setbacks.js';
 
-export interface RotationsOptions extends Omit<RotationPorts, 'onHarvest' | 'endpoint'> {
+export interface RotationsOptions extends Omit<RotationPorts, 'onHarvest' | 'endpoint' | 'clock'> {
   readonly account: string;
   readonly log: LogPort;
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly endpoint: () => TokenEndpointPort;
   readonly policy: () => RefreshPolicy;
+  readonly time: ServerTime;
   readonly contents: Contents;
   readonly lookout: Lookout;
   /** A rotation has begun, or is over. */
@@ -143,7 +145,7 @@ export class Rotations {
 
   /** A rotation that brought no longer life is a failure too, so that it is not repeated at once. */
   async #concludeStored(login: RotatingLogin, spent: string, isFirst: boolean): Promise<void> {
-    const { contents, lookout, clock } = this.#options;
+    const { contents, lookout, time } = this.#options;
     const context = this.#context(login);
     this.#counts.own += 1;
     const harvest = contents.markStored(spent);
@@ -156,7 +158,7 @@ export class Rotations {
     }
     const access = harvest?.tokens.accessToken ?? null;
     const isNew = access !== null && !(isFirst && access.equals(login.credential.accessToken));
-    const isExpired = (published?.expiresAtMs ?? Infinity) <= clock.now();
+    const isExpired = (published?.expiresAtMs ?? Infinity) <= time.now();
     if (isNew && !isExpired) return;
     this.#counts.failures += 1;
     this.#suffer(now, setback(isNew ? ISSUED_EXPIRED : NOTHING_NEW, context));
@@ -180,17 +182,21 @@ export class Rotations {
   }
 
   #ports(): RotationPorts {
-    const { contents } = this.#options;
+    const { contents, time } = this.#options;
     const endpoint = this.#options.endpoint();
     return {
       ...this.#options,
+      clock: time,
       endpoint: {
         url: endpoint.url,
         prepare: async () => {
           const send = await endpoint.prepare();
-          return (refreshToken, onBytes) => {
+          return async (refreshToken, onBytes) => {
             this.#counts.requests += 1;
-            return send(refreshToken, onBytes);
+            const learnFrom = time.timeRequest();
+            const answer = await send(refreshToken, onBytes);
+            learnFrom(answer);
+            return answer;
           };
         },
       },
@@ -201,10 +207,10 @@ export class Rotations {
   }
 
   #context(login: RotatingLogin): SetbackContext {
-    const { clock, contents, policy, random } = this.#options;
+    const { time, contents, policy, random } = this.#options;
     return {
       previous: this.#setbacks.of(login.refreshToken.fingerprint),
-      nowMs: clock.now(),
+      nowMs: time.now(),
       expiresAtMs: contents.ledger.published?.expiresAtMs ?? null,
       policy: policy(),
       random,

@@ -4,9 +4,9 @@ import { unservedCode } from '../core/reasons.js';
 import type { Setback } from '../core/setback.js';
 import type { KeeperState } from '../core/state.js';
 import { AuthdError } from '../errors.js';
-import type { Clock } from '../os/clock.js';
 import type { CredentialRequest } from './snapshot.js';
 import type { RateLimit } from './rate-limit.js';
+import type { ServerTime } from './server-time.js';
 import { settledWithin } from './wait.js';
 
 /** The account as it is for whoever serves its consumers. Every getter tells of this instant. */
@@ -32,16 +32,16 @@ export interface Kept {
 export async function serveCredential(
   kept: Kept,
   { minValidMs, waitMs, signal }: CredentialRequest,
-  clock: Clock,
+  time: ServerTime,
 ): Promise<PublishedCredential> {
-  const giveUpAtMs = clock.now() + waitMs;
+  const giveUpAtMs = time.monotonicMs() + waitMs;
   while (kept.isWorthRotating(minValidMs)) {
-    const help = helpBefore(kept, giveUpAtMs, clock.now());
+    const help = helpWithin(kept, giveUpAtMs - time.monotonicMs(), time.now());
     if (help === null) break;
-    const inTime = await settledWithin(help.work, help.waitMs, clock, signal);
-    if (!inTime && (signal?.aborted === true || clock.now() >= giveUpAtMs)) break;
+    const inTime = await settledWithin(help.work, help.waitMs, time, signal);
+    if (!inTime && (signal?.aborted === true || time.monotonicMs() >= giveUpAtMs)) break;
   }
-  return kept.servable ?? fail(kept, clock);
+  return kept.servable ?? fail(kept, time);
 }
 
 /** Something that may help a consumer, and how long to wait for it. */
@@ -54,11 +54,10 @@ interface Help {
 const NOTHING = new Promise<void>(() => undefined);
 
 /** What to wait for: the rotation in flight, a new one, or the time of the next attempt; null if nothing helps in time. */
-function helpBefore(kept: Kept, giveUpAtMs: number, nowMs: number): Help | null {
-  const waitMs = giveUpAtMs - nowMs;
+function helpWithin(kept: Kept, waitMs: number, nowMs: number): Help | null {
   if (kept.flight !== null) return { work: kept.flight, waitMs };
   const retryAtMs = kept.setback === null ? nowMs : kept.setback.retryAtMs;
-  if (retryAtMs === null || retryAtMs > giveUpAtMs) return null;
+  if (retryAtMs === null || retryAtMs > nowMs + waitMs) return null;
   if (retryAtMs <= nowMs) return { work: kept.rotate(), waitMs };
   return kept.servable === null ? { work: NOTHING, waitMs: retryAtMs - nowMs } : null;
 }
@@ -72,41 +71,38 @@ function helpBefore(kept: Kept, giveUpAtMs: number, nowMs: number): Help | null 
 export async function serveRefresh(
   kept: Kept,
   { waitMs, signal }: Pick<CredentialRequest, 'waitMs' | 'signal'>,
-  clock: Clock,
+  time: ServerTime,
   limit: RateLimit,
 ): Promise<PublishedCredential> {
-  refuseHopeless(kept, clock);
-  if (kept.flight === null) limit.take(clock.now());
+  refuseHopeless(kept, time);
+  if (kept.flight === null) limit.take(time);
   const before = kept.generation;
-  const inTime = await settledWithin(kept.rotate(), waitMs, clock, signal);
+  const inTime = await settledWithin(kept.rotate(), waitMs, time, signal);
   const now = kept.servable;
   if (now !== null && now.generation !== before) return now;
-  if (!inTime) return fail(kept, clock, 'the new credential did not come in time');
-  return fail(
-    kept,
-    clock,
-    kept.state.name === 'fresh' ? 'the rotation brought no new credential' : undefined,
-  );
+  if (!inTime) return fail(kept, time, 'the new credential did not come in time');
+  return fail(kept, time, kept.state.name === 'fresh' ? 'the rotation brought no new credential' : undefined);
 }
 
-function refuseHopeless(kept: Kept, clock: Clock): void {
+function refuseHopeless(kept: Kept, time: ServerTime): void {
   const { login, state, setback } = kept;
   if (login.kind === 'api_key' || login.kind === 'personal_access_token') {
     throw new AuthdError('unsupported', 'this login does not expire: there is nothing to refresh', {
       reason: state.reason,
     });
   }
-  if (login.kind === 'none' || state.name === 'login_required') fail(kept, clock);
-  const isRisky = setback?.trouble.reason === 'outcome_unknown' && (setback.retryAtMs ?? 0) > clock.now();
-  if (isRisky && kept.servable !== null) fail(kept, clock);
+  if (login.kind === 'none' || state.name === 'login_required') fail(kept, time);
+  const isRisky = setback?.trouble.reason === 'outcome_unknown' && (setback.retryAtMs ?? 0) > time.now();
+  if (isRisky && kept.servable !== null) fail(kept, time);
 }
 
-function fail(kept: Kept, clock: Clock, detail?: string): never {
+function fail(kept: Kept, time: ServerTime, detail?: string): never {
   const { state, nextRotationAtMs } = kept;
-  const isAhead = nextRotationAtMs !== null && nextRotationAtMs > clock.now();
+  const isAhead = nextRotationAtMs !== null && nextRotationAtMs > time.now();
   throw new AuthdError(unservedCode(state.name), detail ?? state.detail, {
     hint: state.hint ?? undefined,
     reason: state.reason,
-    retryAtMs: isAhead ? nextRotationAtMs : undefined,
+    // Who waits for it has no other clock than this machine's.
+    retryAtMs: isAhead ? time.toMachineTime(nextRotationAtMs) : undefined,
   });
 }

@@ -16,6 +16,8 @@ export interface KeeperSnapshot {
   readonly authFile: string;
   readonly tokenEndpoint: string;
   readonly counts: RotationCounts;
+  /** How far this machine's clock is behind the server's, in milliseconds; negative where it is ahead. */
+  readonly clockOffsetMs: number;
 }
 
 /** What may be shown of a login. */
@@ -52,6 +54,8 @@ export interface CredentialRequest {
  */
 export interface CredentialKeeper {
   readonly account: string;
+  /** The time by which its tokens are judged, in milliseconds since the epoch. */
+  now(): number;
   snapshot(): KeeperSnapshot;
   /**
    * The current credential; rotates and waits if it does not stay valid for `minValidMs`.

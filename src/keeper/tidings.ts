@@ -2,11 +2,15 @@ import { sameState, type KeeperState } from '../core/state.js';
 import type { LogPort } from './ports.js';
 import type { KeeperEvent, KeeperSnapshot } from './snapshot.js';
 
+/** A clock that is off by less is not worth a person's attention. */
+const CLOCK_TOLERANCE_MS = 60 * 1000;
+
 /** Who is to be told, and what they were told last. */
 export class Tidings {
   readonly #log: LogPort;
   readonly #listeners = new Set<(event: KeeperEvent) => void>();
   #last: KeeperState | null = null;
+  #isClockOff = false;
 
   constructor(log: LogPort) {
     this.#log = log;
@@ -27,6 +31,17 @@ export class Tidings {
     if (this.#last !== null && sameState(this.#last, snapshot.state)) return;
     this.#last = snapshot.state;
     this.tell({ type: 'state', snapshot });
+  }
+
+  /** Says once that the clock of this machine is wrong, until it has been right again. */
+  warnOfClock(account: string, offsetMs: number): void {
+    const isOff = Math.abs(offsetMs) > CLOCK_TOLERANCE_MS;
+    if (isOff && !this.#isClockOff) {
+      const where = offsetMs > 0 ? 'behind' : 'ahead of';
+      const fields = { account, clock_offset_seconds: Math.round(offsetMs / 1000), hint: 'set the clock' };
+      this.#log.warn(fields, `the clock of this machine is ${where} the server's`);
+    }
+    this.#isClockOff = isOff;
   }
 
   /** A subscriber that throws costs neither the others nor the keeper anything. */

@@ -42,6 +42,7 @@ export function accountStatus(snapshot: KeeperSnapshot): AccountStatus {
     written_at: instantOrNull(login?.writtenAtMs),
     auth_file: snapshot.authFile,
     token_endpoint: snapshot.tokenEndpoint,
+    clock_offset_seconds: Math.round(snapshot.clockOffsetMs / 1000),
     counts: { ...snapshot.counts },
   };
 }

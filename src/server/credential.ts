@@ -4,7 +4,7 @@ import { AuthdError } from '../errors.js';
 import type { CredentialKeeper } from '../keeper/snapshot.js';
 import { jsonAnswer, textAnswer, type Answer } from './answer.js';
 import { credentialBody } from './bodies.js';
-import { keeperOf, type Exchange, type ServerContext } from './context.js';
+import { keeperOf, type Exchange } from './context.js';
 
 /** `GET /v1/credential` */
 export async function answerCredential(exchange: Exchange): Promise<Answer> {
@@ -28,7 +28,7 @@ export async function answerRefresh(exchange: Exchange): Promise<Answer> {
   const keeper = keeperOf(exchange);
   const { waitMs } = exchange.query;
   const credential = await keeper.refresh({ waitMs, signal: exchange.disconnected() });
-  refuseExpired(exchange.context, credential);
+  refuseExpired(keeper, credential);
   const etag = `"${String(credential.generation)}"`;
   return jsonAnswer(200, credentialBody(keeper.account, credential), { ETag: etag });
 }
@@ -36,13 +36,13 @@ export async function answerRefresh(exchange: Exchange): Promise<Answer> {
 async function validCredential(exchange: Exchange, keeper: CredentialKeeper): Promise<PublishedCredential> {
   const { minValidMs, waitMs } = exchange.query;
   const credential = await keeper.credential({ minValidMs, waitMs, signal: exchange.disconnected() });
-  refuseExpired(exchange.context, credential);
+  refuseExpired(keeper, credential);
   return credential;
 }
 
 /** Time has passed since the keeper chose it, and the clock may have jumped: nobody is given an expired token. */
-function refuseExpired(context: ServerContext, credential: PublishedCredential): void {
-  if (servable(credential, context.clock.now())) return;
+function refuseExpired(keeper: CredentialKeeper, credential: PublishedCredential): void {
+  if (servable(credential, keeper.now())) return;
   throw new AuthdError('unavailable', 'the access token expired at this moment, a new one is due', {
     hint: 'ask again',
   });

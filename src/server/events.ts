@@ -51,7 +51,7 @@ function streamEvents(context: ServerContext, keeper: CredentialKeeper, response
   function takeNext(): string {
     let text = '';
     if (nextState !== null) text += formatEvent('state', accountStatus(nextState), null);
-    if (nextCredential !== null && servable(nextCredential, clock.now())) {
+    if (nextCredential !== null && servable(nextCredential, keeper.now())) {
       const body = credentialBody(keeper.account, nextCredential);
       text += formatEvent('credential', body, nextCredential.generation);
     }

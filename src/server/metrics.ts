@@ -74,6 +74,13 @@ const METRICS: readonly Metric[] = [
     read: perAccount(({ login }) => login?.generation ?? null),
   },
   {
+    type: 'gauge',
+    name: 'codex_authd_clock_offset_seconds',
+    help: "How far this machine's clock is behind the server's; negative where it is ahead.",
+    labels: ['account'],
+    read: perAccount(({ clockOffsetMs }) => clockOffsetMs / 1000),
+  },
+  {
     type: 'counter',
     name: 'codex_authd_token_requests_total',
     help: 'Requests to the token endpoint, whatever came of them.',

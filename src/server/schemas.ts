@@ -88,6 +88,10 @@ const accountStatusFields: Fields<AccountStatus> = {
   written_at: orNull(instant('When auth.json was last written.')),
   auth_file: { type: 'string', description: 'The path of auth.json.' },
   token_endpoint: { type: 'string', description: 'Where the login is rotated.' },
+  clock_offset_seconds: {
+    type: 'integer',
+    description: "How far this machine's clock is behind the server's; negative where it is ahead.",
+  },
   counts: { $ref: '#/components/schemas/RotationCounts' },
 };
 

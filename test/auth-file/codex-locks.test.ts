@@ -45,6 +45,7 @@ describe('the locks of Codex', () => {
     let tries = 0;
     const clock: Clock = {
       now: () => 0,
+      monotonicMs: () => 0,
       after: (_ms, wake) => {
         tries += 1;
         void (tries === 3 ? codex.close() : Promise.resolve()).then(wake);
@@ -65,7 +66,8 @@ describe('the locks of Codex', () => {
     const codex = await holdAsCodex(`${path}.lock`);
     let nowMs = 0;
     const clock: Clock = {
-      now: () => nowMs,
+      now: () => 0,
+      monotonicMs: () => nowMs,
       after: (ms, wake) => {
         nowMs += ms;
         setImmediate(wake);

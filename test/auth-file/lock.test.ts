@@ -118,7 +118,8 @@ describe('the lock of an account', () => {
     };
     let nowMs = 0;
     const impatient: Clock = {
-      now: () => nowMs,
+      now: () => 0,
+      monotonicMs: () => nowMs,
       after: (delayMs, wake) => {
         nowMs += delayMs;
         setImmediate(wake);
@@ -134,7 +135,8 @@ describe('the lock of an account', () => {
     await leaveBehind(path, 'another machine');
     let nowMs = 0;
     const impatient: Clock = {
-      now: () => nowMs,
+      now: () => 0,
+      monotonicMs: () => nowMs,
       after: (delayMs, wake) => {
         nowMs += delayMs;
         setImmediate(wake);

@@ -11,6 +11,7 @@ function clockWith(...happenings: (() => Promise<void>)[]): Clock & { readonly p
   let pauses = 0;
   return {
     now: () => 0,
+    monotonicMs: () => 0,
     after(_delayMs, wake) {
       const happen = happenings[pauses] ?? (() => Promise.resolve());
       pauses += 1;

@@ -82,6 +82,7 @@ export const ACCOUNT: AccountStatus = {
   written_at: '2026-11-22T17:03:12.000Z',
   auth_file: '/home/ada/.codex/auth.json',
   token_endpoint: 'https://auth.openai.com/oauth/token',
+  clock_offset_seconds: 0,
   counts: { own: 1, adopted: 0, requests: 1, failures: 0 },
 };
 

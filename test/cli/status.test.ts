@@ -85,6 +85,18 @@ describe('status of a running daemon', () => {
     ]);
   });
 
+  it('says that the clock of the machine is wrong, and reckons with the right time', async () => {
+    const expiresAtMs = Math.floor(Date.now() / 1000) * 1000 + 5 * 3600_000;
+    await listen({
+      ...ACCOUNT,
+      expires_at: new Date(expiresAtMs + 30_000).toISOString(),
+      clock_offset_seconds: 3 * 3600,
+    });
+    const { stdout } = await runCli(sandbox, ['status']);
+    expect(stdout).toMatch(/^ {2}expires .* \(in 2 h\)$/m);
+    expect(stdout).toContain("  clock          3 h behind the server's\n");
+  });
+
   it('shows times in the local time zone', async () => {
     await listen(ACCOUNT);
     const { stdout } = await runCli(sandbox, ['status'], { env: { TZ: 'Asia/Kolkata' } });

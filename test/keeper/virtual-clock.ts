@@ -1,25 +1,32 @@
 import type { Clock } from '../../src/os/clock.js';
 
 interface Timer {
+  /** By the monotonic clock. */
   readonly atMs: number;
   readonly wake: () => void;
 }
 
 /** A clock that stands still until it is told to go on. */
 export class VirtualClock implements Clock {
-  #nowMs: number;
+  #elapsedMs = 0;
+  /** What the wall clock shows beyond the monotonic one. */
+  #aheadMs: number;
   #timers: Timer[] = [];
 
   constructor(nowMs: number) {
-    this.#nowMs = nowMs;
+    this.#aheadMs = nowMs;
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#elapsedMs + this.#aheadMs;
+  }
+
+  monotonicMs(): number {
+    return this.#elapsedMs;
   }
 
   after(delayMs: number, wake: () => void): () => void {
-    const timer: Timer = { atMs: this.#nowMs + Math.max(delayMs, 0), wake };
+    const timer: Timer = { atMs: this.#elapsedMs + Math.max(delayMs, 0), wake };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
@@ -28,21 +35,20 @@ export class VirtualClock implements Clock {
 
   /** Goes on by `ms`, stopping at each timer on the way, and lets everything happen that follows from it. */
   async advance(ms: number): Promise<void> {
-    const untilMs = this.#nowMs + ms;
+    const untilMs = this.#elapsedMs + ms;
     await settle();
     for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {
       this.#timers = this.#timers.filter((other) => other !== next);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      this.#elapsedMs = Math.max(this.#elapsedMs, next.atMs);
       next.wake();
       await settle();
     }
-    this.#nowMs = untilMs;
+    this.#elapsedMs = untilMs;
   }
 
-  /** The wall clock is set to another time, as after a sleep: no timer fires. */
+  /** The wall clock shows another time at once: it was set, or the machine slept. No timer fires. */
   jump(ms: number): void {
-    this.#nowMs += ms;
-    this.#timers = this.#timers.map((timer) => ({ ...timer, atMs: timer.atMs + ms }));
+    this.#aheadMs += ms;
   }
 
   #next(untilMs: number): Timer | undefined {

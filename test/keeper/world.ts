@@ -41,7 +41,7 @@ export class World {
 
   /** Puts a login into the file whose access token lives `lifetimeMs` and was issued `ageMs` ago. */
   logIn(lifetimeMs: number, ageMs = 0, refreshToken = this.server.firstRefreshToken()): void {
-    const issuedAtMs = this.clock.now() - ageMs;
+    const issuedAtMs = this.server.now() - ageMs;
     this.file.text = loginText(this.server.issue(issuedAtMs, lifetimeMs), refreshToken, issuedAtMs);
     this.server.lifetimeMs = lifetimeMs;
   }
@@ -76,6 +76,17 @@ export class World {
     if (activate) keeper.activate();
     await this.clock.advance(0);
     return keeper;
+  }
+
+  /** The clock of the machine is set, rightly or not; the server's goes on as it did. */
+  setClock(byMs: number): void {
+    this.clock.jump(byMs);
+    this.server.aheadMs -= byMs;
+  }
+
+  /** The machine sleeps: its timers stand still. */
+  sleep(ms: number): void {
+    this.clock.jump(ms);
   }
 
   /** The names of the states that were announced, in order. */
@@ -174,6 +185,10 @@ class VirtualServer implements TokenEndpointPort {
   /** What the next requests are answered; then it rotates again. */
   answers: (Answer | (() => Promise<Answer> | Answer))[] = [];
   lifetimeMs = HOUR;
+  /** By how much its clock is ahead of the machine's. */
+  aheadMs = 0;
+  /** Whether its answers have a Date. */
+  isDated = true;
 
   constructor(clock: VirtualClock) {
     this.#clock = clock;
@@ -187,14 +202,21 @@ class VirtualServer implements TokenEndpointPort {
     this.sent.push(refreshToken);
     const scripted = this.answers.shift() ?? this.rotation();
     const answer = await (typeof scripted === 'function' ? scripted() : scripted);
-    if (answer.kind === 'answered') onBytes(Buffer.from(answer.body));
-    return answer;
+    if (answer.kind !== 'answered') return answer;
+    onBytes(Buffer.from(answer.body));
+    return this.isDated && answer.date === null
+      ? { ...answer, date: new Date(this.now()).toUTCString() }
+      : answer;
+  }
+
+  now(): number {
+    return this.#clock.now() + this.aheadMs;
   }
 
   /** The answer of a server that rotates. */
   rotation(lifetimeMs = this.lifetimeMs): Answer {
     this.#count += 1;
-    const access = this.issue(this.#clock.now(), lifetimeMs);
+    const access = this.issue(this.now(), lifetimeMs);
     const tokens = { access_token: access, refresh_token: `refresh-${String(this.#count)}` };
     return answered(200, JSON.stringify(tokens));
   }
@@ -210,8 +232,13 @@ class VirtualServer implements TokenEndpointPort {
   }
 }
 
-export function answered(status: number, body = '', headers: { retryAfter?: string } = {}): Answer {
-  return { kind: 'answered', status, body, retryAfter: headers.retryAfter ?? null, date: null };
+export function answered(
+  status: number,
+  body = '',
+  headers: { retryAfter?: string; date?: string } = {},
+): Answer {
+  const { retryAfter = null, date = null } = headers;
+  return { kind: 'answered', status, body, retryAfter, date };
 }
 
 /** An auth.json as Codex writes it. */

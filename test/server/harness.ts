@@ -26,9 +26,9 @@ type LogLine = Record<string, unknown>;
 
 export async function start(change: Partial<ServerOptions> = {}): Promise<Harness> {
   const socketPath = change.socketPath ?? join(await temporaryDirectory(), 'authd.sock');
-  const keeper = createScriptedKeeper();
-  const keepers = new Map([[keeper.account, keeper]]);
   const clock = createManualClock();
+  const keeper = createScriptedKeeper('default', () => clock.now());
+  const keepers = new Map([[keeper.account, keeper]]);
   const logged: LogLine[] = [];
   const server = await startServer({
     socketPath,

@@ -14,6 +14,7 @@ export function createManualClock(startMs = Date.parse('2026-11-22T12:00:00Z')):
 
   return {
     now: () => nowMs,
+    monotonicMs: () => nowMs - startMs,
     after(delayMs, wake) {
       const alarm = { atMs: nowMs + Math.max(delayMs, 0), wake };
       alarms.add(alarm);

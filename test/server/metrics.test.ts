@@ -7,7 +7,7 @@ import { createScriptedKeeper, makeCredential, makeState } from './scripted-keep
 describe('GET /metrics', () => {
   it('is Prometheus text with a line for each value of each account', async () => {
     const { socketPath, keeper, keepers } = await start();
-    keeper.set({ counts: { own: 3, adopted: 2, requests: 5, failures: 1 } });
+    keeper.set({ counts: { own: 3, adopted: 2, requests: 5, failures: 1 }, clockOffsetMs: 12_500 });
     const work = createScriptedKeeper('work "x"');
     work.set({ state: makeState('no_file'), credential: null, login: null, nextRotationAtMs: null });
     keepers.set(work.account, work);
@@ -25,6 +25,8 @@ describe('GET /metrics', () => {
       'codex_authd_next_rotation_timestamp_seconds{account="default"}':
         Date.parse('2026-11-29T23:00:00Z') / 1000,
       'codex_authd_generation{account="default"}': 7,
+      'codex_authd_clock_offset_seconds{account="default"}': 12.5,
+      'codex_authd_clock_offset_seconds{account="work \\"x\\""}': 0,
       'codex_authd_token_requests_total{account="default"}': 5,
       'codex_authd_token_requests_total{account="work \\"x\\""}': 0,
       'codex_authd_rotations_total{account="default",by="own"}': 3,

@@ -78,7 +78,7 @@ function makeLogin(credential: PublishedCredential): LoginFacts {
 
 const NO_COUNTS: RotationCounts = { own: 0, adopted: 0, requests: 0, failures: 0 };
 
-export function createScriptedKeeper(account = 'default'): ScriptedKeeper {
+export function createScriptedKeeper(account = 'default', now = (): number => ISSUED_AT_MS): ScriptedKeeper {
   const asked: CredentialRequest[] = [];
   const refreshed: RefreshRequest[] = [];
   const listeners = new Set<(event: KeeperEvent) => void>();
@@ -93,6 +93,7 @@ export function createScriptedKeeper(account = 'default'): ScriptedKeeper {
     authFile: '/home/ada/.codex/auth.json',
     tokenEndpoint: 'https://auth.openai.com/oauth/token',
     counts: NO_COUNTS,
+    clockOffsetMs: 0,
   };
 
   const keeper: ScriptedKeeper = {
@@ -104,6 +105,7 @@ export function createScriptedKeeper(account = 'default'): ScriptedKeeper {
     },
     onCredential: () => current(),
     onRefresh: () => current(),
+    now,
     snapshot: () => snapshot,
     credential(request) {
       asked.push(request);

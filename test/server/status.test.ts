@@ -39,6 +39,7 @@ describe('GET /v1/status', () => {
           written_at: '2026-11-22T11:00:00.000Z',
           auth_file: '/home/ada/.codex/auth.json',
           token_endpoint: 'https://auth.openai.com/oauth/token',
+          clock_offset_seconds: 0,
           counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
         },
       ],
@@ -59,6 +60,7 @@ describe('GET /v1/status', () => {
       login: null,
       nextRotationAtMs: null,
       lastRotationAtMs: null,
+      clockOffsetMs: -3_600_400,
     });
     const { accounts } = JSON.parse((await ask(socketPath, '/v1/status')).body) as StatusBody;
     expect(accounts).toEqual([
@@ -84,6 +86,7 @@ describe('GET /v1/status', () => {
         written_at: null,
         auth_file: '/home/ada/.codex/auth.json',
         token_endpoint: 'https://auth.openai.com/oauth/token',
+        clock_offset_seconds: -3600,
         counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
       },
     ]);

@@ -128,7 +128,7 @@ export class Network {
         return this.#lose(process);
       case 'gateway':
         if (mishap.carriedOut) await this.#arrive(token);
-        return answered({ status: mishap.status, body: '<html>' });
+        return this.#answer({ status: mishap.status, body: '<html>' });
       case 'refused':
         await process.wait(this.#latencyMs());
         sending.isUntouched = true;
@@ -183,7 +183,7 @@ export class Network {
     if (child !== null && body.includes(child)) sending.child = child;
     if (status !== 200) sending.isRejected = !sending.isUntouched;
     this.#witness.onAnswer(sending);
-    return answered({ status, body }, retryAfter);
+    return this.#answer({ status, body }, retryAfter);
   }
 
   async #lose(process: VirtualProcess): Promise<Answer> {
@@ -194,8 +194,10 @@ export class Network {
   #latencyMs(): number {
     return 5 + this.#host.random.next() * 500;
   }
-}
 
-function answered({ status, body }: Response, retryAfter: string | null = null): Answer {
-  return { kind: 'answered', status, body, retryAfter, date: null };
+  /** The server's clock is right. */
+  #answer({ status, body }: Response, retryAfter: string | null = null): Answer {
+    const date = new Date(this.#host.timeline.nowMs).toUTCString();
+    return { kind: 'answered', status, body, retryAfter, date };
+  }
 }

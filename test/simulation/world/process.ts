@@ -61,6 +61,7 @@ export class VirtualProcess {
     this.#host = host;
     this.clock = {
       now: () => host.timeline.nowMs + host.wallOffsetMs,
+      monotonicMs: () => host.timeline.monotonicMs,
       after: (delayMs, wake) =>
         host.timeline.after(delayMs, () => {
           this.#whenRunning(wake);
