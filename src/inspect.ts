@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { AuthFile } from './auth-file/auth-file.js';
-import { locateRealFile } from './auth-file/locate.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { stateName } from './auth-file/state-name.js';
 import { readSettings } from './config/settings.js';
@@ -36,11 +35,7 @@ export async function inspectAccount({ flags, env, account }: InspectOptions): P
   if (reading.kind === 'unsettled') {
     throw new AuthdError('storage', 'auth.json is being written all the time', { hint: 'ask again' });
   }
-  const store = new RecordStore(
-    fs,
-    stateDirectory,
-    stateName(account, await locateRealFile(fs, authFile.path)),
-  );
+  const store = new RecordStore(fs, stateDirectory, stateName(account, authFile.path));
   const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve() }, SILENT);
   const nowMs = clock.now();
   await ledger.open(nowMs);

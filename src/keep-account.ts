@@ -50,7 +50,7 @@ export async function keepAccount(
   await takeLock(lock, log);
   await sweep(path, fs, lock, log);
 
-  const name = stateName(config.name, await locateRealFile(fs, path));
+  const name = stateName(config.name, path);
   const keeper = new Keeper({
     ...keeperSettings(config, surroundings),
     account: config.name,

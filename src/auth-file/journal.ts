@@ -20,6 +20,8 @@ export interface Unfinished {
   readonly answer: string;
   /** Whether that outlives a loss of power: who wrote it may have been killed before it was synced. */
   readonly isDurable: boolean;
+  /** False if it was written for another home, which may lead to the same file by a link. */
+  readonly isOwn: boolean;
 }
 
 /** The intent has the first block for itself; the answer's room begins behind it. */
@@ -30,13 +32,20 @@ const EMPTY_ROOM = new Uint8Array(ANSWER_ROOM);
 /** An answer has 4 to 8 kB: one piece is enough to read it. */
 const PIECE_BYTES = 16 * 1024;
 
-const SUFFIX = '.journal';
+const NAME = /^.+\.(?<spent>[0-9a-f]{12})\.journal$/;
+
+interface JournalFile {
+  readonly path: string;
+  readonly spent: string;
+  readonly isOwn: boolean;
+}
 
 const IntentSchema = v.object({ spent: v.string(), startedAtMs: v.number() });
 
 /**
  * The journal of one account: `<name>.<fingerprint>.journal` in the state directory, 0600, one for each refresh token
- * that was sent, there only during a rotation and as long after it as its outcome is not settled.
+ * that was sent, there only during a rotation and as long after it as its outcome is not settled. What was written under
+ * another name counts as well: the fingerprint says which login it is for, by whatever path that was reached.
  */
 export class Journal {
   readonly #fs: FileSystem;
@@ -77,8 +86,8 @@ export class Journal {
   /** What daemons before this one left, but for what they had not begun to send. */
   async read(): Promise<Unfinished[]> {
     const left: Unfinished[] = [];
-    for (const spent of await this.#list()) {
-      const found = await this.#readOne(spent);
+    for (const file of await this.#list()) {
+      const found = await this.#readOne(file);
       if (found !== null) left.push(found);
     }
     return left;
@@ -86,42 +95,44 @@ export class Journal {
 
   /** Removes durably what is written of the rotation that spent this token, if anything is. */
   async clear(spent: string): Promise<void> {
-    try {
-      await this.#fs.unlink(this.#pathOf(spent));
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return;
-      throw error;
+    const files = (await this.#list()).filter((file) => file.spent === spent);
+    for (const { path } of files) {
+      await this.#fs.unlink(path).catch((error: unknown) => {
+        if (systemErrorCode(error) !== 'ENOENT') throw error;
+      });
     }
-    await syncDirectory(this.#fs, this.#directory);
+    if (files.length > 0) await syncDirectory(this.#fs, this.#directory);
   }
 
   /** A journal that cannot be read is taken for one without an answer: its token may have been sent. */
-  async #readOne(spent: string): Promise<Unfinished | null> {
+  async #readOne({ path, spent, isOwn }: JournalFile): Promise<Unfinished | null> {
     try {
-      const file = await this.#fs.open(this.#pathOf(spent), constants.O_RDONLY);
+      const file = await this.#fs.open(path, constants.O_RDONLY);
       try {
-        return await understand(spent, file);
+        const found = await understand(file);
+        return found === null ? null : { ...found, spent, isOwn };
       } finally {
         await file.close();
       }
     } catch {
-      return { spent, answer: '', isDurable: false };
+      return { spent, answer: '', isDurable: false, isOwn };
     }
   }
 
-  async #list(): Promise<string[]> {
-    try {
-      const names = await this.#fs.readdir(this.#directory);
-      const mine = names.filter((name) => name.startsWith(`${this.#name}.`) && name.endsWith(SUFFIX));
-      return mine.map((name) => name.slice(this.#name.length + 1, -SUFFIX.length));
-    } catch (error) {
+  async #list(): Promise<JournalFile[]> {
+    const names = await this.#fs.readdir(this.#directory).catch((error: unknown) => {
       if (systemErrorCode(error) === 'ENOENT') return [];
       throw error;
-    }
+    });
+    return names.flatMap((name) => {
+      const spent = NAME.exec(name)?.groups?.['spent'];
+      if (spent === undefined) return [];
+      return [{ path: join(this.#directory, name), spent, isOwn: name.startsWith(`${this.#name}.`) }];
+    });
   }
 
   #pathOf(spent: string): string {
-    return join(this.#directory, `${this.#name}.${spent}${SUFFIX}`);
+    return join(this.#directory, `${this.#name}.${spent}.journal`);
   }
 }
 
@@ -162,7 +173,7 @@ export class OpenJournal {
 }
 
 /** A head that is not whole was never synced: nothing had been sent when its writer died. */
-async function understand(spent: string, file: OpenFile): Promise<Unfinished | null> {
+async function understand(file: OpenFile): Promise<Pick<Unfinished, 'answer' | 'isDurable'> | null> {
   const head = new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT));
   if (!v.is(IntentSchema, parse(head))) return null;
   const answer = await readAnswer(file);
@@ -170,7 +181,7 @@ async function understand(spent: string, file: OpenFile): Promise<Unfinished | n
     () => true,
     () => false,
   );
-  return { spent, answer, isDurable };
+  return { answer, isDurable };
 }
 
 /** What was recorded: all that stands before the first zero byte, which no JSON contains. */

@@ -5,7 +5,7 @@ import type { Setback } from '../core/setback.js';
 import { decideState, servable, type KeeperState } from '../core/state.js';
 import { pause } from '../os/clock.js';
 import { Contents } from './contents.js';
-import { isRotation } from './harvest.js';
+import { isRotation, type Harvest } from './harvest.js';
 import type { Writer } from './ledger.js';
 import { Lookout } from './lookout.js';
 import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
@@ -90,7 +90,7 @@ export class Keeper implements CredentialKeeper, Kept {
    * there is a state to tell. Nothing is sent before `activate`.
    */
   async open(): Promise<void> {
-    const { journal, log } = this.#options;
+    const { journal } = this.#options;
     await this.#contents.ledger.open(this.now());
     const recoveries = await recover(journal, this.now());
     for (const recovery of recoveries) {
@@ -98,14 +98,10 @@ export class Keeper implements CredentialKeeper, Kept {
       else this.#rotations.admitUnknown(recovery.spent);
     }
     await this.#lookout.look();
-    const { pending } = this.#contents;
-    for (const recovery of recoveries) {
-      if (recovery.kind === 'unknown' || recovery.spent === pending?.spent || this.login.kind === 'none')
-        continue;
-      if (isRotation(recovery.harvest)) await this.#contents.burySpent(recovery.spent);
-      await journal.clear(recovery.spent).catch((error: unknown) => {
-        log.warn({ account: this.account, err: error }, 'the journal cannot be removed');
-      });
+    if (this.login.kind !== 'none') {
+      for (const recovery of recoveries) {
+        if (recovery.kind === 'harvest' && recovery.isOwn) await this.#dropUnlessPending(recovery.harvest);
+      }
     }
     this.#settle();
   }
@@ -241,6 +237,17 @@ export class Keeper implements CredentialKeeper, Kept {
   rotate(): Promise<void> {
     if (!this.#isActive) return this.flight ?? Promise.resolve();
     return this.#rotations.start();
+  }
+
+  /** What the file does not wait for any more is done with, once it is remembered that its token is spent. */
+  async #dropUnlessPending(harvest: Harvest): Promise<void> {
+    const { journal, lock, log } = this.#options;
+    const { spent } = harvest;
+    if (spent === this.#contents.pending?.spent || !lock.held) return;
+    if (isRotation(harvest)) await this.#contents.burySpent(spent);
+    await journal.clear(spent).catch((error: unknown) => {
+      log.warn({ account: this.account, err: error }, 'the journal cannot be removed');
+    });
   }
 
   #tellNew(writer: Writer): void {

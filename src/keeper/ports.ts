@@ -80,6 +80,8 @@ export interface UnfinishedRotation {
   readonly answer: string;
   /** Whether that outlives a loss of power. */
   readonly isDurable: boolean;
+  /** False if it may be somebody else's, who may still be at it. */
+  readonly isOwn: boolean;
 }
 
 export interface OpenJournalPort {

@@ -58,8 +58,11 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     stage = await authFile.stage(Buffer.byteLength(before.text));
     journal = await openJournal(ports, known);
 
-    if (!lock.held) {
+    // All that took its time, and with it went the lock perhaps, or the login.
+    const last = await authFile.read();
+    if (!lock.held || !hasRefreshToken(last, known.fingerprint)) {
       await ports.journal.clear(known.fingerprint);
+      if (lock.held) return { kind: 'overtaken', harvest: null };
       return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
     }
     const record = journal.record.bind(journal);

@@ -1,9 +1,14 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Journal } from '../../src/auth-file/journal.js';
+import { Journal, type Unfinished } from '../../src/auth-file/journal.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
+
+/** What is found of a journal of one's own. */
+function found(answer: string, spent = INTENT.spent): Unfinished {
+  return { spent, answer, isDurable: true, isOwn: true };
+}
 
 const INTENT = { spent: '0123456789ab', startedAtMs: 1_795_000_000_000 };
 
@@ -13,13 +18,13 @@ describe('the journal of a rotation', () => {
     const journal = new Journal(systemFileSystem, directory, 'default');
     expect(await journal.read()).toEqual([]);
     const open = await journal.begin(INTENT);
-    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '' }]);
+    expect(await journal.read()).toEqual([found('')]);
     open.record(Buffer.from('{"access_token":"ä'));
-    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '{"access_token":"ä' }]);
+    expect(await journal.read()).toEqual([found('{"access_token":"ä')]);
     open.record(Buffer.from('"}'));
     await open.seal();
     await open.close();
-    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '{"access_token":"ä"}' }]);
+    expect(await journal.read()).toEqual([found('{"access_token":"ä"}')]);
     expect((await stat(join(directory, `default.${INTENT.spent}.journal`))).mode & 0o777).toBe(0o600);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     await journal.clear(INTENT.spent);
@@ -27,17 +32,50 @@ describe('the journal of a rotation', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('keeps what belongs to another login, and takes what it cannot read for a token that may be spent', async () => {
+  it('takes what it cannot read for a token that may be spent', async () => {
     const directory = await scratchDir();
-    const journal = new Journal(systemFileSystem, directory, 'default');
     await mkdir(join(directory, 'default.aaaaaaaaaaaa.journal'));
-    await writeFile(join(directory, 'other.bbbbbbbbbbbb.journal'), '');
-    const open = await journal.begin(INTENT);
-    await open.close();
-    expect(await journal.read()).toEqual([
-      { spent: INTENT.spent, answer: '' },
-      { spent: 'aaaaaaaaaaaa', answer: '' },
+    expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([
+      { ...found('', 'aaaaaaaaaaaa'), isDurable: false },
     ]);
+  });
+
+  it('tells what was written for another home as well, since a link may lead to the same file', async () => {
+    const directory = await scratchDir();
+    const open = await new Journal(systemFileSystem, directory, 'other').begin(INTENT);
+    open.record(Buffer.from('{}'));
+    await open.close();
+    const journal = new Journal(systemFileSystem, directory, 'default');
+    expect(await journal.read()).toEqual([{ ...found('{}'), isOwn: false }]);
+    await journal.clear(INTENT.spent);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('makes durable what a daemon recorded that was killed before it could do so', async () => {
+    const directory = await scratchDir();
+    const open = await new Journal(systemFileSystem, directory, 'default').begin(INTENT);
+    open.record(Buffer.from('{}'));
+    await open.close();
+    const synced: string[] = [];
+    let failure: Error | null = null;
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      open: async (path, flags, mode) => {
+        const file = await systemFileSystem.open(path, flags, mode);
+        return {
+          ...file,
+          sync: () => {
+            synced.push(path);
+            return failure === null ? file.sync() : Promise.reject(failure);
+          },
+        };
+      },
+    };
+    const journal = new Journal(fs, directory, 'default');
+    expect(await journal.read()).toEqual([found('{}')]);
+    expect(synced).toEqual([join(directory, `default.${INTENT.spent}.journal`)]);
+    failure = new Error('EIO: planted');
+    expect(await journal.read()).toEqual([{ ...found('{}'), isDurable: false }]);
   });
 
   it('has the space for the largest answer before anything is sent', async () => {

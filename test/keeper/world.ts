@@ -166,7 +166,9 @@ class VirtualJournal implements JournalPort {
 
   read(): Promise<UnfinishedRotation[]> {
     const isDurable = this.sealFailure === null;
-    return Promise.resolve([...this.left].map(([spent, answer]) => ({ spent, answer, isDurable })));
+    return Promise.resolve(
+      [...this.left].map(([spent, answer]) => ({ spent, answer, isDurable, isOwn: true })),
+    );
   }
 
   clear(spent: string): Promise<void> {

@@ -31,7 +31,7 @@ export async function judgeEnd(
   await goOn(() => isOver);
   if (inspector.violation !== null) return;
 
-  const daemon = daemons.find(({ kept }) => kept !== null);
+  const daemon = daemons.filter(({ kept }) => kept !== null).sort(byLock)[0];
   if (daemon?.kept == null) {
     inspector.blame('no daemon is up, although all is well');
     return;
@@ -57,7 +57,13 @@ export async function judgeEnd(
     blameForLoss(world, token);
   }
   await goOn(() => daemon.kept?.keeper.flight == null);
-  blameForLeftovers(world);
+  blameForLeftovers(world, name === 'fresh');
+}
+
+/** The one that has the account's lock first: the other one can only say that it has not. */
+function byLock(a: Daemon, b: Daemon): number {
+  const isOut = ({ kept }: Daemon): boolean => kept?.keeper.state.reason === 'locked_elsewhere';
+  return Number(isOut(a)) - Number(isOut(b));
 }
 
 function expectState(world: World, seen: string, names: readonly string[]): void {
@@ -75,7 +81,8 @@ function blameForLoss(world: World, token: string): void {
 }
 
 /** When all is well, nothing is left half done. */
-function blameForLeftovers(world: World): void {
-  const stages = world.stages().length;
+function blameForLeftovers(world: World, isKept: boolean): void {
+  // One that could not be removed at its time goes with the next rotation.
+  const stages = world.hadDiskTrouble && !isKept ? 0 : world.stages().length;
   if (stages > 0) world.inspector.blame(`${String(stages)} temporary files are left beside auth.json`);
 }

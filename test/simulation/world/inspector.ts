@@ -111,6 +111,7 @@ export class Inspector implements Witness {
       operation: world.operations,
       end: 'pending',
       child: null,
+      access: null,
       isRejected: false,
       isUntouched: false,
       isSealed: false,
@@ -144,7 +145,8 @@ export class Inspector implements Witness {
     const document = parseDocument(world.disk.read(world.realPath));
     const grant = world.server.accessOf(document?.tokens?.access_token ?? '');
     const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
-    if (world.timeline.nowMs < lastSafeMs && !world.isClockWrong) {
+    const isRaced = this.#fileToken !== earlier.token;
+    if (world.timeline.nowMs < lastSafeMs && !world.isClockWrong && !isRaced) {
       this.blame('a refresh token was sent again although nobody knew what had become of it');
     }
   }
@@ -170,8 +172,8 @@ export class Inspector implements Witness {
   /** A file or a directory has been synced. */
   onSynced(): void {
     for (const sending of this.sendings.slice(-4)) {
-      const { child, isSealed } = sending;
-      if (child !== null && !isSealed && this.#isDurable(child)) sending.isSealed = true;
+      const { access, isSealed } = sending;
+      if (access !== null && !isSealed && this.#isDurable(access)) sending.isSealed = true;
     }
   }
 
@@ -224,7 +226,7 @@ export class Inspector implements Witness {
       this.blame('a consumer was given an expired token');
     }
     this.#judgeGeneration(credential.generation, token);
-    const ours = this.sendings.findLast(({ child }) => child !== null && child === grant?.refreshToken);
+    const ours = this.sendings.findLast(({ access }) => access === token);
     if (ours?.isSealed === false) this.blame('a token was told before it was durable');
     if (ours === undefined) this.#judgeSource(process, token);
   }

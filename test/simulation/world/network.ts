@@ -36,11 +36,13 @@ export interface Sending {
   end: 'pending' | 'never sent' | 'lost' | 'answered';
   /** The new refresh token of an answer that has come whole. */
   child: string | null;
+  /** The new access token of such an answer. */
+  access: string | null;
   /** The server said no for good. */
   isRejected: boolean;
   /** The server said "later", and has not touched the token. */
   isUntouched: boolean;
-  /** The child is where a loss of power leaves it. */
+  /** The new tokens are where a loss of power leaves them. */
   isSealed: boolean;
   /** Why nobody can be blamed if the child is lost; null if somebody can. */
   excuse: string | null;
@@ -181,6 +183,7 @@ export class Network {
     onBytes(Buffer.from(body.slice(cut)));
     const child = this.#server.grantOf(sending.token)?.child ?? null;
     if (child !== null && body.includes(child)) sending.child = child;
+    if (status === 200) sending.access = accessIn(body);
     if (status !== 200) sending.isRejected = !sending.isUntouched;
     this.#witness.onAnswer(sending);
     return this.#answer({ status, body }, retryAfter);
@@ -200,4 +203,8 @@ export class Network {
     const date = new Date(this.#host.timeline.nowMs).toUTCString();
     return { kind: 'answered', status, body, retryAfter, date };
   }
+}
+
+function accessIn(body: string): string | null {
+  return /"access_token":"(?<token>[^"]+)"/.exec(body)?.groups?.['token'] ?? null;
 }
