@@ -71,6 +71,7 @@ function accountRows(account: AccountStatus, nowMs: number): Row[] {
   }
   add('written by', writer(account, nowMs));
   add('clock', clock(offsetMs));
+  add('rotations', rotations(account));
   add('auth file', plain(account.auth_file));
   return rows;
 }
@@ -86,6 +87,14 @@ function accountName({ login, email, account_id: id }: AccountStatus): string | 
 function writer({ written_by: by, written_at: at }: AccountStatus, nowMs: number): string | null {
   if (by === null) return null;
   return at === null ? plain(by) : `${plain(by)}, ${formatRelative(at, nowMs)}`;
+}
+
+/** Null where there were none: a daemon that has just started has nothing to tell, nor has one that does not run. */
+function rotations({ counts }: AccountStatus): string | null {
+  const { own, adopted, requests, failures } = counts;
+  if (own + adopted + requests === 0) return null;
+  const asked = `${String(requests)} ${requests === 1 ? 'request' : 'requests'}, ${String(failures)} failed`;
+  return `${String(own)} by this daemon, ${String(adopted)} by others (${asked}) since it started`;
 }
 
 /** A minute more or less is not worth a line. */

@@ -67,7 +67,8 @@ export class Keeper implements CredentialKeeper, Kept {
       ...options,
       time: this.#time,
       baseUrls: () => this.#settings.baseUrls,
-      onNew: (writer) => {
+      onEntry: (entry, writer) => {
+        if (entry === 'new' && writer === 'other' && !this.#tidings.isFirst) this.#adopted += 1;
         this.#tellNew(writer);
       },
     });
@@ -246,7 +247,6 @@ export class Keeper implements CredentialKeeper, Kept {
   #tellNew(writer: Writer): void {
     const { published } = this.#contents.ledger;
     if (published === null) return;
-    if (writer === 'other' && !this.#tidings.isFirst) this.#adopted += 1;
     const { generation, accessToken, expiresAtMs } = published;
     const { fingerprint } = accessToken;
     const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();

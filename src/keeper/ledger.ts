@@ -10,6 +10,9 @@ const NOTHING: Login = { kind: 'none', reason: 'no_file', detail: 'auth.json has
 /** Who wrote the login that is entered. */
 export type Writer = 'us' | 'other';
 
+/** What a login is to the books: the one that is there, one that was there before, or one with a new number. */
+export type Entry = 'same' | 'returned' | 'new';
+
 /** The books of one account: its login, the number of its credential, and what is remembered across restarts. */
 export class Ledger {
   readonly #account: string;
@@ -88,19 +91,20 @@ export class Ledger {
 
   /**
    * Enters a login; gives its credential the next number if it is a new one, and writes that down before anyone
-   * hears of it. Resolves to whether there is a new credential to tell of.
+   * hears of it.
    */
-  async enter(login: Login, by: Writer, writtenAtMs: number, nowMs: number): Promise<boolean> {
+  async enter(login: Login, by: Writer, writtenAtMs: number, nowMs: number): Promise<Entry> {
     this.#writtenAtMs = writtenAtMs;
     if (login.kind === 'none') {
       this.#login = login;
       this.#published = null;
-      return false;
+      return 'same';
     }
     const { credential } = login;
     const digest = digestOf(credential);
-    const isNew = this.#published === null || digestOf(this.#published) !== digest;
-    if (this.#record.digest !== digest) {
+    const isSame = this.#published !== null && digestOf(this.#published) === digest;
+    const isNew = this.#record.digest !== digest;
+    if (isNew) {
       const { fingerprint } = credential.accessToken;
       const rotated = by === 'us' ? { rotatedFingerprint: fingerprint, lastRotationAtMs: nowMs } : {};
       const generation = this.#record.generation + 1;
@@ -108,7 +112,7 @@ export class Ledger {
     }
     this.#login = login;
     this.#published = { ...credential, generation: this.#record.generation };
-    return isNew;
+    return isSame ? 'same' : isNew ? 'new' : 'returned';
   }
 
   /** Remembers that this refresh token must never be sent again. */

@@ -325,3 +325,41 @@ describe('a keeper that has not been activated', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 });
+
+describe('what is counted as adopted', () => {
+  it('is a credential that somebody else wrote, and not one that went away and came back', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    const { text } = world.file;
+    for (const other of [null, '{"tok', text]) {
+      world.file.text = other;
+      await Promise.all([keeper.observe(), world.clock.advance(5 * SECOND)]);
+    }
+    expect(keeper.state.name).toBe('fresh');
+    expect(keeper.snapshot().counts).toMatchObject({ own: 0, adopted: 0 });
+    world.logIn(HOUR, 0, 'of-codex');
+    await keeper.observe();
+    expect(keeper.snapshot().counts).toMatchObject({ own: 0, adopted: 1 });
+  });
+
+  it('is one credential, where somebody else rotated while we were asking', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    world.logIn(HOUR, 0, 'of-codex');
+    await keeper.observe();
+    open();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('of-codex');
+    expect(keeper.snapshot().counts).toEqual({ own: 0, adopted: 1, requests: 1, failures: 0 });
+  });
+
+  it('is nothing that we wrote, also if it took two attempts to store it', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failures = [new Error('EIO')];
+    const keeper = await world.keeper();
+    await world.clock.advance(MINUTE);
+    expect(keeper.snapshot().counts).toEqual({ own: 1, adopted: 0, requests: 1, failures: 0 });
+  });
+});
