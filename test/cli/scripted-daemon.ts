@@ -94,6 +94,7 @@ export function statusBody(socket: string, accounts: readonly AccountStatus[] = 
     pid: 4711,
     started_at: '2026-11-22T17:00:00.000Z',
     socket,
+    locks: 'flock',
     accounts,
   };
 }
