@@ -1,4 +1,10 @@
-import { EMPTY_RECORD, withDeadToken, type AccountRecord, type DeadToken } from '../core/account-record.js';
+import {
+  EMPTY_RECORD,
+  findDead,
+  withDeadToken,
+  type AccountRecord,
+  type DeadToken,
+} from '../core/account-record.js';
 import { digestOf, type PublishedCredential } from '../core/credential.js';
 import type { Login } from '../core/login.js';
 import type { Provenance } from '../core/plan.js';
@@ -120,11 +126,10 @@ export class Ledger {
     await this.#save(withDeadToken(this.#record, token));
   }
 
-  /** Why the refresh token in the file must not be sent; null if it may be. */
-  get epitaph(): DeadToken | null {
+  /** Why the refresh token in the file must not be sent to this endpoint; null if it may be. */
+  epitaphAt(endpoint: string): DeadToken | null {
     if (this.#login.kind !== 'chatgpt') return null;
-    const { fingerprint } = this.#login.refreshToken;
-    return this.#record.dead.find((dead) => dead.fingerprint === fingerprint) ?? null;
+    return findDead(this.#record, this.#login.refreshToken.fingerprint, endpoint);
   }
 
   /**

@@ -38,6 +38,8 @@ export interface StagePort {
 /** Where refresh tokens are spent. */
 export interface TokenEndpointPort {
   readonly url: string;
+  /** Another one if a token that is rejected here may be accepted there. */
+  readonly identity: string;
   /**
    * Gets everything ready, so that nothing but the sending itself is left for later.
    *

@@ -176,6 +176,8 @@ class VirtualJournal implements JournalPort {
 /** A token endpoint that rotates, unless it was told to answer otherwise. */
 class VirtualServer implements TokenEndpointPort {
   readonly url = 'https://auth.example.com/oauth/token';
+  /** Another one after a change of the settings. */
+  identity = 'as configured';
   readonly #clock: VirtualClock;
   #count = 0;
   /** Every refresh token that was sent, in order. */
