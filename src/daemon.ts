@@ -5,9 +5,11 @@ import { describeError } from './errors.js';
 import { keepAccount, type KeptAccount } from './keep-account.js';
 import { systemClock } from './os/clock.js';
 import type { Environment } from './os/paths.js';
+import { findKernelLocks } from './os/native.js';
 import { onSignals } from './os/signals.js';
 import { startTicking } from './os/tick.js';
-import { startServer, type RunningServer } from './server/server.js';
+import type { KernelLocks } from './protocol.js';
+import { startServer, type RunningServer, type ServerOptions } from './server/server.js';
 import { realSurroundings } from './surroundings.js';
 import { readVersion } from './version.js';
 
@@ -25,6 +27,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const startedAtMs = systemClock.now();
   const settings = await readSettings(options.flags, options.env);
   const log = openLog(settings.logLevel);
+  const locks = await findKernelLocks();
+  if (locks !== 'flock') warnOfLocks(locks, log);
   const accounts: KeptAccount[] = [];
   const stopped = untilStopped(() => void reload(options, settings, accounts, log));
   try {
@@ -32,7 +36,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     for (const config of settings.accounts) {
       accounts.push(await keepAccount(config, settings, surroundings));
     }
-    const server = await serve(settings, accounts, startedAtMs, log);
+    const server = await serve(settings, accounts, { startedAtMs, locks }, log);
     for (const account of accounts) account.activate();
     const stopTicking = startTicking(() => {
       for (const account of accounts) void account.tick();
@@ -51,7 +55,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 async function serve(
   { socketPath }: Settings,
   accounts: readonly KeptAccount[],
-  startedAtMs: number,
+  facts: Pick<ServerOptions, 'startedAtMs' | 'locks'>,
   log: Logger,
 ): Promise<RunningServer> {
   const version = readVersion();
@@ -60,7 +64,7 @@ async function serve(
     socketPath,
     keepers: () => keepers,
     version,
-    startedAtMs,
+    ...facts,
     clock: systemClock,
     log,
   });
@@ -70,6 +74,15 @@ async function serve(
   }
   log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
   return server;
+}
+
+/** The comparison before the rename is what is left then: it closes all but the instant between the two. */
+function warnOfLocks(locks: KernelLocks, log: Logger): void {
+  log.warn(
+    { locks, hint: 'install it where codex-authd is installed: `npm install koffi`' },
+    "without koffi there is no flock: Codex's own locks cannot be taken, and a login that Codex writes in the instant " +
+      'in which the daemon replaces auth.json may be lost',
+  );
 }
 
 function untilStopped(reload: () => void): Promise<NodeJS.Signals> {

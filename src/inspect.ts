@@ -3,6 +3,7 @@ import { AuthFile } from './auth-file/auth-file.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { stateName } from './auth-file/state-name.js';
 import { readSettings } from './config/settings.js';
+import { identifyEndpoint } from './core/endpoint-identity.js';
 import { loginIn } from './core/login.js';
 import { decideState, servable } from './core/state.js';
 import type { DaemonOptions } from './daemon.js';
@@ -42,7 +43,8 @@ export async function inspectAccount({ flags, env, account }: InspectOptions): P
   const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
   await ledger.enter(loginIn(reading, config.baseUrls), 'other', writtenAtMs, nowMs);
 
-  const { login, published, epitaph, facts, record } = ledger;
+  const { login, published, facts, record } = ledger;
+  const epitaph = ledger.epitaphAt(identifyEndpoint({ ...config, url: config.tokenEndpoint }));
   return accountStatus({
     account,
     state: decideState({ login, nowMs, rotating: false, trouble: epitaph }),

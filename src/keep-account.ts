@@ -9,7 +9,7 @@ import { stateName } from './auth-file/state-name.js';
 import type { AccountConfig, Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Keeper, type KeeperSettings } from './keeper/keeper.js';
-import type { LogPort } from './keeper/ports.js';
+import type { LogPort, RecordPort } from './keeper/ports.js';
 import type { FileSystem } from './os/file-system.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -55,7 +55,7 @@ export async function keepAccount(
     ...keeperSettings(config, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
-    record: new RecordStore(fs, settings.stateDirectory, name),
+    record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: new Journal(fs, settings.stateDirectory, name),
     lock,
     clock,
@@ -67,9 +67,8 @@ export async function keepAccount(
     fs,
     clock,
     onDirty: () => {
-      void takeLock(lock, log)
-        .catch(reportFailure('another daemon keeps this account'))
-        .then(() => keeper.observe());
+      void keeper.observe();
+      void keeper.claim();
     },
     onError: reportFailure(WATCH_FAILED),
   });
@@ -102,7 +101,7 @@ const WATCH_FAILED = 'watching auth.json failed; it is still read every few seco
 
 /**
  * A directory in which no lock can be made, or that is not there yet, is no reason to serve nobody: only rotations
- * need it, and it is tried again with every change.
+ * need it, and the keeper tries again with every change.
  *
  * @throws AuthdError `already_running` if another daemon has it
  */
@@ -113,6 +112,14 @@ async function takeLock(lock: AccountLock, log: LogPort): Promise<void> {
     if (error instanceof AuthdError && error.code === 'already_running') throw error;
     log.warn({ reason: describeError(error) }, 'the account lock cannot be taken yet');
   }
+}
+
+/** The record is for the one to write who holds the lock. */
+function heldRecord(store: RecordStore, lock: AccountLock): RecordPort {
+  return {
+    load: () => store.load(),
+    save: (record) => (lock.held ? store.save(record) : Promise.resolve()),
+  };
 }
 
 /** Removes what a daemon before this one left half done; its journal has what mattered. */

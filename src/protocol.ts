@@ -74,6 +74,12 @@ export interface RotationCounts {
   readonly failures: number;
 }
 
+/**
+ * What the kernel offers to lock with: `flock`, without which Codex's own locks cannot be taken; on Linux else an
+ * abstract socket, which still tells one daemon of this machine from another.
+ */
+export type KernelLocks = 'flock' | 'abstract socket' | 'none';
+
 /** `GET /v1/status`. */
 export interface StatusBody {
   readonly schema: 1;
@@ -83,6 +89,7 @@ export interface StatusBody {
   readonly pid: number;
   readonly started_at: string;
   readonly socket: string;
+  readonly locks: KernelLocks;
   readonly accounts: readonly AccountStatus[];
 }
 

@@ -31,7 +31,7 @@ const RETRY_MS = 500;
 export class AccountLock {
   readonly #options: AccountLockOptions;
   #held: HeldLock | null = null;
-  #turn: Promise<void> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: AccountLockOptions) {
     this.#options = options;
@@ -44,11 +44,11 @@ export class AccountLock {
 
   /**
    * Takes the lock unless it is held already. A lock that a killed daemon left is taken over at once, one of another
-   * machine when it is stale, within 12 s.
+   * machine when it is stale, within 12 s. Resolves to whether it was held, or is taken anew.
    *
    * @throws AuthdError `already_running` if a living daemon has it; `storage` if it cannot be made
    */
-  ensure(): Promise<void> {
+  ensure(): Promise<'held' | 'taken'> {
     return this.#inTurn(() => this.#ensure());
   }
 
@@ -57,18 +57,19 @@ export class AccountLock {
   }
 
   /** One after the other: who asks while somebody else is taking the lock must not meet himself. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => undefined);
     return done;
   }
 
-  async #ensure(): Promise<void> {
+  async #ensure(): Promise<'held' | 'taken'> {
     const realPath = await locateRealFile(this.#options.fs, this.#options.path);
-    if (this.held && realPath === this.#held?.realPath) return;
+    if (this.held && realPath === this.#held?.realPath) return 'held';
     await this.#release();
     try {
       this.#held = await this.#take(realPath);
+      return 'taken';
     } catch (error) {
       if (error instanceof AuthdError) throw error;
       throw new AuthdError('storage', `the lock beside auth.json cannot be made: ${describeError(error)}`, {

@@ -23,6 +23,7 @@ const RecordSchema = v.object({
       fingerprint: v.string(),
       reason: v.picklist(['refresh_token_rejected', 'refresh_token_spent']),
       detail: v.string(),
+      endpoint: v.exactOptional(v.string()),
     }),
   ),
 });

@@ -15,6 +15,7 @@ export function showRunning(status: StatusBody, cliVersion: string, paint: Paint
   const daemon = `${plain(status.version)} (pid ${String(status.pid)}, node ${plain(status.node)}), started ${since}`;
   const rows: Row[] = [
     ['socket', plain(status.socket)],
+    ...locks(status),
     ['daemon', daemon],
     ['command line', `${cliVersion} (node ${process.version})`],
   ];
@@ -71,6 +72,7 @@ function accountRows(account: AccountStatus, nowMs: number): Row[] {
   }
   add('written by', writer(account, nowMs));
   add('clock', clock(offsetMs));
+  add('rotations', rotations(account));
   add('auth file', plain(account.auth_file));
   return rows;
 }
@@ -86,6 +88,19 @@ function accountName({ login, email, account_id: id }: AccountStatus): string | 
 function writer({ written_by: by, written_at: at }: AccountStatus, nowMs: number): string | null {
   if (by === null) return null;
   return at === null ? plain(by) : `${plain(by)}, ${formatRelative(at, nowMs)}`;
+}
+
+function locks(status: StatusBody): Row[] {
+  if (status.locks === 'flock') return [];
+  return [['locks', `${plain(status.locks)}, without koffi: Codex's own locks cannot be taken`]];
+}
+
+/** Null where there were none: a daemon that has just started has nothing to tell, nor has one that does not run. */
+function rotations({ counts }: AccountStatus): string | null {
+  const { own, adopted, requests, failures } = counts;
+  if (own + adopted + requests === 0) return null;
+  const asked = `${String(requests)} ${requests === 1 ? 'request' : 'requests'}, ${String(failures)} failed`;
+  return `${String(own)} by this daemon, ${String(adopted)} by others (${asked}) since it started`;
 }
 
 /** A minute more or less is not worth a line. */

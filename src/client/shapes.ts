@@ -60,6 +60,7 @@ const STATUS: Record<keyof StatusBody, Check> = {
   pid: isCount,
   started_at: isInstant,
   socket: isText,
+  locks: isText,
   accounts: (value) => Array.isArray(value) && value.every(isAccountStatus),
 };
 

@@ -22,6 +22,11 @@ export interface DeadToken {
   readonly reason: ReasonOf<'login_required'>;
   /** One sentence: what became of it. */
   readonly detail: string;
+  /**
+   * Where a rejected one was rejected: see `identifyEndpoint`. Elsewhere it may be alive, for a wrong endpoint or client
+   * id is answered 401 as well. Absent if it is dead everywhere: it was spent, or the record is older than this.
+   */
+  readonly endpoint?: string;
 }
 
 export const EMPTY_RECORD: AccountRecord = {
@@ -37,8 +42,26 @@ export const EMPTY_RECORD: AccountRecord = {
 /** How many dead tokens are remembered: years of rotations of a login that lives ten days at a time. */
 const REMEMBERED = 64;
 
-/** The record with one more dead token in it. */
+/** The record with one more dead token in it. What is dead everywhere stays so. */
 export function withDeadToken(record: AccountRecord, token: DeadToken): AccountRecord {
-  const others = record.dead.filter(({ fingerprint }) => fingerprint !== token.fingerprint);
+  const { fingerprint, endpoint } = token;
+  if (endpoint !== undefined && findDead(record, fingerprint, endpoint) !== null) return record;
+  const others = record.dead.filter(
+    (dead) => dead.fingerprint !== fingerprint || (endpoint !== undefined && dead.endpoint !== endpoint),
+  );
   return { ...record, dead: [...others, token].slice(-REMEMBERED) };
+}
+
+/** Why a refresh token must not be sent to an endpoint; null if it may be. */
+export function findDead(record: AccountRecord, fingerprint: string, endpoint: string): DeadToken | null {
+  const isIt = (dead: DeadToken): boolean =>
+    dead.fingerprint === fingerprint && (dead.endpoint === undefined || dead.endpoint === endpoint);
+  return record.dead.find(isIt) ?? null;
+}
+
+/** What a record on disk and one in memory tell together: the numbering goes on from the higher one. */
+export function mergeRecords(onDisk: AccountRecord, inMemory: AccountRecord): AccountRecord {
+  if (inMemory.generation === 0) return onDisk;
+  const newer = onDisk.generation > inMemory.generation ? onDisk : inMemory;
+  return inMemory.dead.reduce(withDeadToken, { ...newer, dead: onDisk.dead });
 }

@@ -3,7 +3,7 @@ import { loginIn, type BaseUrls, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
 import { readAhead, type Harvest } from './harvest.js';
 import { Harvests } from './harvests.js';
-import { Ledger, type Writer } from './ledger.js';
+import { Ledger, type Entry, type Writer } from './ledger.js';
 import type { LogPort, RecordPort } from './ports.js';
 import type { ServerTime } from './server-time.js';
 
@@ -13,8 +13,8 @@ export interface ContentsOptions {
   readonly time: ServerTime;
   readonly log: LogPort;
   readonly baseUrls: () => BaseUrls;
-  /** There is a new credential in the ledger, and `writer` is whose it is. */
-  readonly onNew: (writer: Writer) => void;
+  /** There is another credential in the ledger, and `writer` is whose it is. */
+  readonly onEntry: (entry: Exclude<Entry, 'same'>, writer: Writer) => void;
 }
 
 /** What an account holds: the login in its file, and the tokens that are on their way there. */
@@ -66,7 +66,7 @@ export class Contents {
   }
 
   async #enterNow(reading: SettledReading): Promise<void> {
-    const { time, onNew } = this.#options;
+    const { time, onEntry } = this.#options;
     const baseUrls = this.#options.baseUrls();
     const inFile = loginIn(reading, baseUrls);
     const pending = this.#harvests.wantedBy(inFile);
@@ -78,7 +78,7 @@ export class Contents {
     this.#stamp = reading.stamp;
     const login = ahead ?? inFile;
     if (login.kind !== 'none') time.witness(login.credential.accessToken);
-    const isNew = await this.ledger.enter(login, writer, writtenAtMs, time.now());
-    if (isNew) onNew(writer);
+    const entry = await this.ledger.enter(login, writer, writtenAtMs, time.now());
+    if (entry !== 'same') onEntry(entry, writer);
   }
 }

@@ -4,6 +4,7 @@ import { dueAt, worthRotating, type RefreshPolicy } from '../core/plan.js';
 import type { Setback } from '../core/setback.js';
 import { decideState, servable, type KeeperState } from '../core/state.js';
 import { pause } from '../os/clock.js';
+import { Claim } from './claim.js';
 import { Contents } from './contents.js';
 import { isRotation, type Harvest } from './harvest.js';
 import type { Writer } from './ledger.js';
@@ -49,6 +50,7 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly #time: ServerTime;
   readonly #contents: Contents;
   readonly #lookout: Lookout;
+  readonly #claim: Claim;
   readonly #rotations: Rotations;
   readonly #tidings: Tidings;
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
@@ -67,11 +69,13 @@ export class Keeper implements CredentialKeeper, Kept {
       ...options,
       time: this.#time,
       baseUrls: () => this.#settings.baseUrls,
-      onNew: (writer) => {
+      onEntry: (entry, writer) => {
+        if (entry === 'new' && writer === 'other' && !this.#tidings.isFirst) this.#adopted += 1;
         this.#tellNew(writer);
       },
     });
     this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading));
+    this.#claim = new Claim(options.lock, () => this.#takeUp());
     this.#rotations = new Rotations({
       ...options,
       time: this.#time,
@@ -79,6 +83,7 @@ export class Keeper implements CredentialKeeper, Kept {
       policy: () => this.#settings.policy,
       contents: this.#contents,
       lookout: this.#lookout,
+      lock: this.#claim,
       onChange: () => {
         this.#settle();
       },
@@ -90,20 +95,18 @@ export class Keeper implements CredentialKeeper, Kept {
    * there is a state to tell. Nothing is sent before `activate`.
    */
   async open(): Promise<void> {
-    const { journal } = this.#options;
-    await this.#contents.ledger.open(this.now());
-    const recoveries = await recover(journal, this.now());
-    for (const recovery of recoveries) {
-      if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
-      else this.#rotations.admitUnknown(recovery.spent);
-    }
-    await this.#lookout.look();
-    if (this.login.kind !== 'none') {
-      for (const recovery of recoveries) {
-        if (recovery.kind === 'harvest' && recovery.isOwn) await this.#dropUnlessPending(recovery.harvest);
-      }
-    }
+    await this.#claim.open();
     this.#settle();
+  }
+
+  /** Takes the account's lock unless it is held: it may be possible now. */
+  async claim(): Promise<void> {
+    try {
+      await this.#claim.ensure();
+      this.#settle();
+    } catch (error) {
+      this.#options.log.warn({ account: this.account, err: error }, 'the account lock cannot be taken yet');
+    }
   }
 
   /** From now on the keeper rotates when it is time. */
@@ -239,6 +242,23 @@ export class Keeper implements CredentialKeeper, Kept {
     return this.#rotations.start();
   }
 
+  /** Takes up what was left by a daemon that had the lock before, and looks at the file. */
+  async #takeUp(): Promise<void> {
+    const { journal } = this.#options;
+    await this.#contents.ledger.open(this.now());
+    const recoveries = await recover(journal, this.now());
+    for (const recovery of recoveries) {
+      if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
+      else this.#rotations.admitUnknown(recovery.spent);
+    }
+    this.#lookout.outdate();
+    await this.#lookout.look();
+    if (this.login.kind === 'none') return;
+    for (const recovery of recoveries) {
+      if (recovery.kind === 'harvest' && recovery.isOwn) await this.#dropUnlessPending(recovery.harvest);
+    }
+  }
+
   /** What the file does not wait for any more is done with, once it is remembered that its token is spent. */
   async #dropUnlessPending(harvest: Harvest): Promise<void> {
     const { journal, lock, log } = this.#options;
@@ -253,7 +273,6 @@ export class Keeper implements CredentialKeeper, Kept {
   #tellNew(writer: Writer): void {
     const { published } = this.#contents.ledger;
     if (published === null) return;
-    if (writer === 'other' && !this.#tidings.isFirst) this.#adopted += 1;
     const { generation, accessToken, expiresAtMs } = published;
     const { fingerprint } = accessToken;
     const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();

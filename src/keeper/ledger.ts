@@ -1,4 +1,11 @@
-import { EMPTY_RECORD, withDeadToken, type AccountRecord, type DeadToken } from '../core/account-record.js';
+import {
+  EMPTY_RECORD,
+  mergeRecords,
+  findDead,
+  withDeadToken,
+  type AccountRecord,
+  type DeadToken,
+} from '../core/account-record.js';
 import { digestOf, type PublishedCredential } from '../core/credential.js';
 import type { Login } from '../core/login.js';
 import type { Provenance } from '../core/plan.js';
@@ -9,6 +16,9 @@ const NOTHING: Login = { kind: 'none', reason: 'no_file', detail: 'auth.json has
 
 /** Who wrote the login that is entered. */
 export type Writer = 'us' | 'other';
+
+/** What a login is to the books: the one that is there, one that was there before, or one with a new number. */
+export type Entry = 'same' | 'returned' | 'new';
 
 /** The books of one account: its login, the number of its credential, and what is remembered across restarts. */
 export class Ledger {
@@ -27,13 +37,17 @@ export class Ledger {
     this.#log = log;
   }
 
-  /** Reads the record. One that is there but cannot be read costs no login: numbering goes on far above it. */
+  /**
+   * Reads the record, also when another daemon may have written it meanwhile. One that is there but cannot be read
+   * costs no login: numbering goes on far above it.
+   */
   async open(nowMs: number): Promise<void> {
     try {
-      this.#record = (await this.#store.load()) ?? EMPTY_RECORD;
+      this.#record = mergeRecords((await this.#store.load()) ?? EMPTY_RECORD, this.#record);
     } catch (error) {
       this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be read');
-      this.#record = { ...EMPTY_RECORD, generation: Math.floor(nowMs / 1000) };
+      const generation = Math.max(Math.floor(nowMs / 1000), this.#record.generation);
+      this.#record = { ...this.#record, generation };
     }
   }
 
@@ -88,19 +102,20 @@ export class Ledger {
 
   /**
    * Enters a login; gives its credential the next number if it is a new one, and writes that down before anyone
-   * hears of it. Resolves to whether there is a new credential to tell of.
+   * hears of it.
    */
-  async enter(login: Login, by: Writer, writtenAtMs: number, nowMs: number): Promise<boolean> {
+  async enter(login: Login, by: Writer, writtenAtMs: number, nowMs: number): Promise<Entry> {
     this.#writtenAtMs = writtenAtMs;
     if (login.kind === 'none') {
       this.#login = login;
       this.#published = null;
-      return false;
+      return 'same';
     }
     const { credential } = login;
     const digest = digestOf(credential);
-    const isNew = this.#published === null || digestOf(this.#published) !== digest;
-    if (this.#record.digest !== digest) {
+    const isSame = this.#published !== null && digestOf(this.#published) === digest;
+    const isNew = this.#record.digest !== digest;
+    if (isNew) {
       const { fingerprint } = credential.accessToken;
       const rotated = by === 'us' ? { rotatedFingerprint: fingerprint, lastRotationAtMs: nowMs } : {};
       const generation = this.#record.generation + 1;
@@ -108,7 +123,7 @@ export class Ledger {
     }
     this.#login = login;
     this.#published = { ...credential, generation: this.#record.generation };
-    return isNew;
+    return isSame ? 'same' : isNew ? 'new' : 'returned';
   }
 
   /** Remembers that this refresh token must never be sent again. */
@@ -116,11 +131,10 @@ export class Ledger {
     await this.#save(withDeadToken(this.#record, token));
   }
 
-  /** Why the refresh token in the file must not be sent; null if it may be. */
-  get epitaph(): DeadToken | null {
+  /** Why the refresh token in the file must not be sent to this endpoint; null if it may be. */
+  epitaphAt(endpoint: string): DeadToken | null {
     if (this.#login.kind !== 'chatgpt') return null;
-    const { fingerprint } = this.#login.refreshToken;
-    return this.#record.dead.find((dead) => dead.fingerprint === fingerprint) ?? null;
+    return findDead(this.#record, this.#login.refreshToken.fingerprint, endpoint);
   }
 
   /**

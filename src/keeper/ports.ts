@@ -38,6 +38,8 @@ export interface StagePort {
 /** Where refresh tokens are spent. */
 export interface TokenEndpointPort {
   readonly url: string;
+  /** Another one if a token that is rejected here may be accepted there. */
+  readonly identity: string;
   /**
    * Gets everything ready, so that nothing but the sending itself is left for later.
    *
@@ -99,11 +101,11 @@ export interface OpenJournalPort {
 /** The right to rotate an account: one daemon at a time has it. */
 export interface AccountLockPort {
   /**
-   * Takes the lock unless it is held already.
+   * Takes the lock unless it is held already. One that is taken anew may have been another daemon's until now.
    *
    * @throws AuthdError `already_running` if another daemon has it; `storage` if it cannot be made
    */
-  ensure(): Promise<void>;
+  ensure(): Promise<'held' | 'taken'>;
   /** False from the moment the lock was lost. */
   readonly held: boolean;
 }

@@ -48,7 +48,8 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
   let journal: OpenJournalPort | null = null;
   let stage: StagePort | null = null;
   try {
-    await lock.ensure();
+    // Whoever had the lock until now may have sent this very token: that is looked at first.
+    if ((await lock.ensure()) === 'taken') return { kind: 'overtaken', harvest: null };
 
     const before = await authFile.read();
     if (!hasRefreshToken(before, known.fingerprint)) return { kind: 'overtaken', harvest: null };

@@ -1,3 +1,4 @@
+import type { DeadToken } from '../core/account-record.js';
 import type { Login, RotatingLogin } from '../core/login.js';
 import type { RefreshPolicy } from '../core/plan.js';
 import { REASONS } from '../core/reasons.js';
@@ -51,8 +52,9 @@ export class Rotations {
   /** What stands between the login in the file and its next rotation. */
   get setback(): Setback | null {
     const { pending, ledger } = this.#options.contents;
-    const { login, epitaph } = ledger;
+    const { login } = ledger;
     if (login.kind !== 'chatgpt') return null;
+    const epitaph = ledger.epitaphAt(this.#options.endpoint().identity);
     if (pending === null && epitaph !== null) return { trouble: epitaph, retryAtMs: null, failures: 0 };
     return this.#setbacks.of(login.refreshToken.fingerprint);
   }
@@ -96,7 +98,7 @@ export class Rotations {
       const isFirst = pending === null;
       const result = isFirst ? await rotate(login.refreshToken, ports) : await storeHarvest(pending, ports);
       this.#options.lookout.outdate();
-      await this.#conclude(result, login, pending);
+      await this.#conclude(result, login, pending, ports.endpoint.identity);
     } catch (error) {
       this.#options.log.error({ account: this.#options.account, err: error }, 'unexpected error');
       const trouble = { reason: 'internal_error', detail: describeError(error) } as const;
@@ -105,7 +107,12 @@ export class Rotations {
   }
 
   /** What must never be forgotten is written down before the journal is cleared, which told it until now. */
-  async #conclude(result: RotationResult, login: RotatingLogin, pending: Harvest | null): Promise<void> {
+  async #conclude(
+    result: RotationResult,
+    login: RotatingLogin,
+    pending: Harvest | null,
+    endpoint: string,
+  ): Promise<void> {
     const { contents, lookout } = this.#options;
     const spent = pending?.spent ?? login.refreshToken.fingerprint;
     switch (result.kind) {
@@ -132,7 +139,8 @@ export class Rotations {
         this.#suffer(login, setbackAfter(outcome, this.#context(login)));
         if (outcome.kind === 'rejected') {
           const { detail } = outcome;
-          await contents.ledger.bury({ fingerprint: spent, reason: 'refresh_token_rejected', detail });
+          const dead: DeadToken = { fingerprint: spent, reason: 'refresh_token_rejected', detail, endpoint };
+          await contents.ledger.bury(dead);
         }
         if (outcome.kind !== 'unknown') await this.#clearJournal(spent);
         await lookout.look();
@@ -174,7 +182,9 @@ export class Rotations {
   }
 
   #suffer(login: Login, next: Setback): void {
-    if (login.kind === 'chatgpt') this.#setbacks.set(login.refreshToken.fingerprint, next);
+    // A rejection is in the books: there it holds for the endpoint that it came from.
+    if (login.kind === 'chatgpt' && next.retryAtMs !== null)
+      this.#setbacks.set(login.refreshToken.fingerprint, next);
     const { account, log } = this.#options;
     const { reason, detail } = next.trouble;
     const retryAt = next.retryAtMs === null ? null : new Date(next.retryAtMs).toISOString();
@@ -189,6 +199,7 @@ export class Rotations {
       clock: time,
       endpoint: {
         url: endpoint.url,
+        identity: endpoint.identity,
         prepare: async () => {
           const send = await endpoint.prepare();
           return async (refreshToken, onBytes) => {

@@ -1,6 +1,12 @@
 /** Takes an exclusive `flock(2)` on an open file; false if somebody else has it. It ends with the descriptor, or the process. */
 export type TryFlock = (descriptor: number) => boolean;
 
+/** What the kernel offers to lock with. */
+export async function findKernelLocks(): Promise<'flock' | 'abstract socket' | 'none'> {
+  if ((await loadFlock()) !== null) return 'flock';
+  return process.platform === 'linux' ? 'abstract socket' : 'none';
+}
+
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { AuthdError } from '../errors.js';
 import type { CredentialKeeper } from '../keeper/snapshot.js';
 import type { Clock } from '../os/clock.js';
+import type { KernelLocks } from '../protocol.js';
 import type { RequestCounts } from './counts.js';
 import type { ServerLimits } from './limits.js';
 import type { Query } from './query.js';
@@ -15,6 +16,7 @@ export interface ServerOptions {
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number;
+  readonly locks: KernelLocks;
   readonly clock: Clock;
   readonly log: Logger;
   /** Instead of the default limits. */

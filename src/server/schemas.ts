@@ -102,6 +102,11 @@ const statusFields: Fields<StatusBody> = {
   pid: { type: 'integer', minimum: 1 },
   started_at: instant('When the daemon started.'),
   socket: { type: 'string', description: 'The path of this socket.' },
+  locks: {
+    type: 'string',
+    enum: ['flock', 'abstract socket', 'none'],
+    description: "What the kernel offers to lock with; Codex's own locks can be taken with `flock` only.",
+  },
   accounts: { type: 'array', items: { $ref: '#/components/schemas/AccountStatus' } },
 };
 

@@ -12,6 +12,7 @@ export function answerStatus({ context }: Exchange): Answer {
     pid: process.pid,
     started_at: instant(context.startedAtMs),
     socket: context.socketPath,
+    locks: context.locks,
     accounts: [...context.keepers().values()].map((keeper) => accountStatus(keeper.snapshot())),
   };
   return jsonAnswer(200, body);

@@ -1,5 +1,6 @@
 import type * as undiciModule from 'undici';
 import type { Dispatcher } from 'undici';
+import { identifyEndpoint } from '../core/endpoint-identity.js';
 import type { Answer } from '../core/outcome.js';
 import type { Secret } from '../core/secret.js';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
@@ -31,10 +32,12 @@ const LARGEST_ANSWER_BYTES = 1024 * 1024;
 /** The token endpoint of one account: the only place from which refresh tokens leave this program. */
 export class TokenEndpoint {
   readonly url: string;
+  readonly identity: string;
   readonly #options: TokenEndpointOptions;
 
   constructor(options: TokenEndpointOptions) {
     this.url = options.url;
+    this.identity = identifyEndpoint(options);
     this.#options = options;
   }
 

@@ -15,7 +15,10 @@ describe('the record of an account', () => {
       ...EMPTY_RECORD,
       generation: 7,
       digest: 'abc',
-      dead: [{ fingerprint: 'def', reason: 'refresh_token_spent', detail: 'gone' }],
+      dead: [
+        { fingerprint: 'def', reason: 'refresh_token_spent', detail: 'gone' },
+        { fingerprint: 'fed', reason: 'refresh_token_rejected', detail: 'no', endpoint: '0123456789abcdef' },
+      ],
     };
     await store.save({ ...record, generation: 6 });
     await store.save(record);

@@ -83,7 +83,7 @@ export const ACCOUNT: AccountStatus = {
   auth_file: '/home/ada/.codex/auth.json',
   token_endpoint: 'https://auth.openai.com/oauth/token',
   clock_offset_seconds: 0,
-  counts: { own: 1, adopted: 0, requests: 1, failures: 0 },
+  counts: { own: 1, adopted: 2, requests: 4, failures: 3 },
 };
 
 export function statusBody(socket: string, accounts: readonly AccountStatus[] = [ACCOUNT]): StatusBody {
@@ -94,6 +94,7 @@ export function statusBody(socket: string, accounts: readonly AccountStatus[] = 
     pid: 4711,
     started_at: '2026-11-22T17:00:00.000Z',
     socket,
+    locks: 'flock',
     accounts,
   };
 }

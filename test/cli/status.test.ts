@@ -59,6 +59,7 @@ const LOGGED_OUT: AccountStatus = {
   last_rotation_at: null,
   written_by: null,
   written_at: null,
+  counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
 };
 
 describe('status of a running daemon', () => {
@@ -75,6 +76,7 @@ describe('status of a running daemon', () => {
       '  next rotation  2199-11-30 05:03:12 +00:00 (in SPAN)',
       expect.stringMatching(/^ {2}last rotation {2}2026-11-22 17:03:12 \+00:00 \((SPAN ago|in SPAN|now)\)$/),
       expect.stringMatching(/^ {2}written by {5}codex-authd, (SPAN ago|in SPAN|now)$/),
+      '  rotations      1 by this daemon, 2 by others (4 requests, 3 failed) since it started',
       '  auth file      /home/ada/.codex/auth.json',
       `  socket         ${sandbox.socket}`,
       expect.stringMatching(

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { EMPTY_RECORD } from '../../src/core/account-record.js';
+import { CODEX_BASE_URLS } from '../../src/core/login.js';
 import { fingerprintOf } from '../support/tokens.js';
 import { answered, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
 
@@ -323,5 +325,106 @@ describe('a keeper that has not been activated', () => {
     keeper.activate();
     await world.clock.advance(0);
     expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
+
+describe('what is counted as adopted', () => {
+  it('is a credential that somebody else wrote, and not one that went away and came back', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    const { text } = world.file;
+    for (const other of [null, '{"tok', text]) {
+      world.file.text = other;
+      await Promise.all([keeper.observe(), world.clock.advance(5 * SECOND)]);
+    }
+    expect(keeper.state.name).toBe('fresh');
+    expect(keeper.snapshot().counts).toMatchObject({ own: 0, adopted: 0 });
+    world.logIn(HOUR, 0, 'of-codex');
+    await keeper.observe();
+    expect(keeper.snapshot().counts).toMatchObject({ own: 0, adopted: 1 });
+  });
+
+  it('is one credential, where somebody else rotated while we were asking', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    world.logIn(HOUR, 0, 'of-codex');
+    await keeper.observe();
+    open();
+    await world.clock.advance(MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('of-codex');
+    expect(keeper.snapshot().counts).toEqual({ own: 0, adopted: 1, requests: 1, failures: 0 });
+  });
+
+  it('is nothing that we wrote, also if it took two attempts to store it', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failures = [new Error('EIO')];
+    const keeper = await world.keeper();
+    await world.clock.advance(MINUTE);
+    expect(keeper.snapshot().counts).toEqual({ own: 1, adopted: 0, requests: 1, failures: 0 });
+  });
+});
+
+describe('a refresh token that was rejected', () => {
+  /** A keeper whose refresh token was rejected at another endpoint, or for another client id, than is configured now. */
+  async function rejectedElsewhere(): Promise<World> {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.server.identity = 'a typing error';
+    world.server.answers = [answered(401)];
+    const keeper = await world.keeper();
+    expect(keeper.state.name).toBe('login_required');
+    await keeper.stop();
+    world.server.identity = 'as configured';
+    return world;
+  }
+
+  it('is tried again once the endpoint or the client id is another one: it lives', async () => {
+    const world = await rejectedElsewhere();
+    const successor = await world.keeper();
+    expect(successor.state.name).toBe('fresh');
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+  });
+
+  it('is dead at each of them that rejected it, also when one of them is configured again', async () => {
+    const world = await rejectedElsewhere();
+    world.server.answers = [answered(401)];
+    await (await world.keeper()).stop();
+    world.server.identity = 'a typing error';
+    await (await world.keeper()).stop();
+    world.server.identity = 'as configured';
+    const last = await world.keeper();
+    await world.clock.advance(HOUR);
+    expect(last.state.name).toBe('login_required');
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
+  });
+
+  it('is tried again by the daemon that runs, when its configuration is read again', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.server.answers = [answered(401)];
+    const keeper = await world.keeper();
+    const settings = { policy: world.policy, baseUrls: CODEX_BASE_URLS, endpoint: world.server };
+    keeper.configure(settings);
+    await world.clock.advance(MINUTE);
+    expect(keeper.state.name).toBe('login_required');
+    world.server.identity = 'put right';
+    keeper.configure(settings);
+    await world.clock.advance(MINUTE);
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
+  });
+
+  it('is dead everywhere if it was spent, or if a daemon of before did not write down where it was rejected', async () => {
+    for (const reason of ['refresh_token_spent', 'refresh_token_rejected'] as const) {
+      const world = new World();
+      world.logIn(HOUR, 50 * MINUTE);
+      const dead = [{ fingerprint: fingerprintOf('refresh-1'), reason, detail: 'it was dead' }];
+      world.record = { ...EMPTY_RECORD, dead };
+      const keeper = await world.keeper();
+      expect(keeper.state).toMatchObject({ name: 'login_required', reason });
+      expect(world.server.sent).toEqual([]);
+    }
   });
 });

@@ -35,7 +35,7 @@ export class World {
   readonly warnings: object[] = [];
   readonly journal = new VirtualJournal();
   record: AccountRecord | null = null;
-  lock = { held: true, ensure: (): Promise<void> => Promise.resolve() };
+  lock = { held: true, ensure: (): Promise<'held' | 'taken'> => Promise.resolve('held') };
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
 
@@ -180,6 +180,8 @@ class VirtualJournal implements JournalPort {
 /** A token endpoint that rotates, unless it was told to answer otherwise. */
 class VirtualServer implements TokenEndpointPort {
   readonly url = 'https://auth.example.com/oauth/token';
+  /** Another one after a change of the settings. */
+  identity = 'as configured';
   readonly #clock: VirtualClock;
   #count = 0;
   /** Every refresh token that was sent, in order. */

@@ -13,6 +13,7 @@ try {
     keepers: () => new Map(),
     version: '1.0.0',
     startedAtMs: Date.now(),
+    locks: 'flock',
     clock: systemClock,
     log: pino({ level: 'silent' }),
   });

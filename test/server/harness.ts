@@ -35,6 +35,7 @@ export async function start(change: Partial<ServerOptions> = {}): Promise<Harnes
     keepers: () => keepers,
     version: '1.2.3',
     startedAtMs: clock.now() - 3_600_000,
+    locks: 'flock',
     clock,
     log: memoryLog(logged),
     ...change,

@@ -16,6 +16,7 @@ describe('GET /v1/status', () => {
       pid: process.pid,
       started_at: '2026-11-22T11:00:00.000Z',
       socket: socketPath,
+      locks: 'flock',
       accounts: [
         {
           account: 'default',

@@ -36,6 +36,7 @@ export async function judgeEnd(
     inspector.blame('no daemon is up, although all is well');
     return;
   }
+  await goOn(() => daemon.kept?.keeper.flight == null);
   const { name, reason } = daemon.kept.keeper.state;
   const seen = `${name} (${reason})`;
   world.note('*** at the end:', seen);

@@ -18,7 +18,10 @@ const TOKEN = new Secret('refresh&token=1');
 const ignore = (): void => undefined;
 
 /** One that prepares and sends at once. */
-function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): { send: SendRefresh } {
+function endpoint(
+  url: string,
+  options: Partial<TokenEndpointOptions> = {},
+): { send: SendRefresh; identity: string } {
   const base = {
     clientId: 'client-1',
     scope: null,
@@ -27,7 +30,7 @@ function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): { s
     env: {},
   } as const;
   const made = new TokenEndpoint({ ...base, url, ...options });
-  return { send: async (token, onBytes) => (await made.prepare())(token, onBytes) };
+  return { identity: made.identity, send: async (token, onBytes) => (await made.prepare())(token, onBytes) };
 }
 
 async function listening(server: Server | ReturnType<typeof createTcp>): Promise<number> {
@@ -330,4 +333,21 @@ describe('a token endpoint behind TLS', () => {
     });
     return { url: `http://127.0.0.1:${String(await listening(server))}`, tunnels: () => tunnels };
   }
+});
+
+describe('the identity of a token endpoint', () => {
+  it('is another one for each URL, client id and body format, and for nothing else', () => {
+    const url = 'https://auth.example.com/token';
+    const identities = [
+      endpoint(url),
+      endpoint('https://auth.example.com/tokens'),
+      endpoint(url, { clientId: 'client-2' }),
+      endpoint(url, { bodyFormat: 'form' }),
+    ].map(({ identity }) => identity);
+    expect(new Set(identities).size).toBe(4);
+    expect(endpoint(url, { userAgent: 'another', env: { HTTPS_PROXY: 'http://proxy' } }).identity).toBe(
+      identities[0],
+    );
+    for (const identity of identities) expect(identity).toMatch(/^[0-9a-f]{16}$/);
+  });
 });

@@ -121,13 +121,10 @@ export class Inspector implements Witness {
     return sending;
   }
 
-  /** What was sent before of this token, since a server that gives no new one last gave an answer. */
+  /** The sendings of this token that matter: a server that gives no new one does not mind many. */
   #unsettled(token: string): Sending[] {
     const earlier = this.sendings.filter((other) => other.token === token);
-    if (this.#world.server.isRotating) return earlier;
-    return earlier.slice(
-      1 + earlier.findLastIndex(({ end, isRejected }) => end === 'answered' && !isRejected),
-    );
+    return this.#world.server.isRotating ? earlier : earlier.filter(({ isRejected }) => isRejected);
   }
 
   #judgeRepetition(process: VirtualProcess, earlier: Sending, fingerprint: string): void {

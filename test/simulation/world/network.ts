@@ -85,6 +85,7 @@ export class Network {
   endpointOf(process: VirtualProcess): TokenEndpointPort {
     return {
       url: 'https://auth.example.com/oauth/token',
+      identity: 'the one and only',
       prepare: () =>
         process.operate(
           'prepare',

@@ -1,0 +1,46 @@
+import type { AccountLockPort } from './ports.js';
+
+/**
+ * The account's lock as its keeper sees it: whenever it is taken anew, what is left by whoever had it meanwhile is taken
+ * up before anything else is done. One claim after the other.
+ */
+export class Claim implements AccountLockPort {
+  readonly #lock: AccountLockPort;
+  readonly #takeUp: () => Promise<void>;
+  #isTakenUp = false;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(lock: AccountLockPort, takeUp: () => Promise<void>) {
+    this.#lock = lock;
+    this.#takeUp = takeUp;
+  }
+
+  get held(): boolean {
+    return this.#lock.held;
+  }
+
+  ensure(): Promise<'held' | 'taken'> {
+    return this.#inTurn(async () => {
+      if ((await this.#lock.ensure()) === 'taken') this.#isTakenUp = false;
+      if (this.#isTakenUp) return 'held';
+      await this.#takeUp();
+      this.#isTakenUp = true;
+      return 'taken';
+    });
+  }
+
+  /** Takes up what is there, with the lock or without it. */
+  open(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { held } = this.#lock;
+      await this.#takeUp();
+      this.#isTakenUp = held;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+}
