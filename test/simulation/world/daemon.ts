@@ -130,6 +130,7 @@ export class Daemon {
       kept.activate();
       this.#tick(kept, process);
     } catch (error) {
+      if (!process.isAlive) return;
       if (!(error instanceof Error && 'code' in error))
         world.inspector.blame(`a daemon failed: ${String(error)}`);
       world.note(process.name, 'does not start:', error);

@@ -136,8 +136,10 @@ function remains({ now, durable, isForsaken }: Inode, random: Random): Contents 
   const old = durable ?? NOTHING;
   if (isForsaken || random.chance(0.4)) return old;
   if (random.chance(0.4)) return now;
+  // What was synced and not written since stays as it was; of the rest, the first part has been written.
   const length = random.below(now.bytes.length + 1);
-  return { bytes: now.bytes.subarray(0, length), size: random.chance(0.5) ? length : now.size };
+  const bytes = Buffer.concat([now.bytes.subarray(0, length), old.bytes.subarray(length)]);
+  return { bytes, size: Math.max(random.chance(0.5) ? old.size : now.size, bytes.length) };
 }
 
 export function splitPath(path: string): { directory: string; name: string } {
