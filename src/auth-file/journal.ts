@@ -18,6 +18,8 @@ export interface Unfinished {
   readonly spent: string;
   /** What had come of the answer's body, as text; empty if nothing, or if it cannot be read. */
   readonly answer: string;
+  /** When that was, in milliseconds since the epoch; null if it cannot be read. */
+  readonly startedAtMs: number | null;
 }
 
 /** The intent has the first block for itself; the answer's room begins behind it. */
@@ -99,7 +101,7 @@ export class Journal {
         await file.close();
       }
     } catch {
-      return { spent, answer: '' };
+      return { spent, answer: '', startedAtMs: null };
     }
   }
 
@@ -165,10 +167,12 @@ async function readAll(file: OpenFile): Promise<Uint8Array> {
 /** A head that is not whole was never synced: nothing had been sent when its writer died. */
 function understand(spent: string, bytes: Uint8Array): Unfinished | null {
   const text = new TextDecoder().decode(bytes);
-  if (!v.is(IntentSchema, parse(text.slice(0, ANSWER_AT)))) return null;
+  const intent = v.safeParse(IntentSchema, parse(text.slice(0, ANSWER_AT)));
+  if (!intent.success) return null;
+  const { startedAtMs } = intent.output;
   const answer = text.slice(ANSWER_AT);
   const end = answer.indexOf('\0');
-  return { spent, answer: end === -1 ? answer : answer.slice(0, end) };
+  return { spent, answer: end === -1 ? answer : answer.slice(0, end), startedAtMs };
 }
 
 function parse(text: string): unknown {

@@ -7,6 +7,7 @@ import { pause } from '../os/clock.js';
 import { Contents } from './contents.js';
 import { isRotation } from './harvest.js';
 import type { Writer } from './ledger.js';
+import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
 import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
 import { RateLimit } from './rate-limit.js';
@@ -50,6 +51,7 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly #contents: Contents;
   readonly #lookout: Lookout;
   readonly #rotations: Rotations;
+  readonly #leftovers: Leftovers;
   readonly #tidings: Tidings;
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
   #settings: KeeperSettings;
@@ -72,6 +74,7 @@ export class Keeper implements CredentialKeeper, Kept {
         this.#tellNew(writer);
       },
     });
+    this.#leftovers = new Leftovers({ ...options, contents: this.#contents, time: this.#time });
     this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading));
     this.#rotations = new Rotations({
       ...options,
@@ -91,7 +94,7 @@ export class Keeper implements CredentialKeeper, Kept {
    * there is a state to tell. Nothing is sent before `activate`.
    */
   async open(): Promise<void> {
-    const { journal, log } = this.#options;
+    const { journal } = this.#options;
     await this.#contents.ledger.open(this.now());
     const recoveries = await recover(journal, this.now());
     for (const recovery of recoveries) {
@@ -103,11 +106,9 @@ export class Keeper implements CredentialKeeper, Kept {
     for (const recovery of recoveries) {
       if (recovery.kind === 'unknown' || recovery.spent === pending?.spent || this.login.kind === 'none')
         continue;
-      if (isRotation(recovery.harvest)) await this.#contents.burySpent(recovery.spent);
-      await journal.clear(recovery.spent).catch((error: unknown) => {
-        log.warn({ account: this.account, err: error }, 'the journal cannot be removed');
-      });
+      await this.#leftovers.drop(recovery.spent, isRotation(recovery.harvest));
     }
+    await this.#leftovers.dropOld();
     this.#settle();
   }
 
@@ -155,6 +156,7 @@ export class Keeper implements CredentialKeeper, Kept {
     const glance = await this.#options.authFile.read();
     if (glance.kind === 'unsettled' || glance.stamp !== this.#contents.stamp) await this.observe();
     else this.#settle();
+    await this.#leftovers.dropOld();
   }
 
   credential(request: CredentialRequest): Promise<PublishedCredential> {

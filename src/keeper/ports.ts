@@ -60,6 +60,16 @@ export interface Intent {
   readonly startedAtMs: number;
 }
 
+/** What a daemon before this one left. */
+export interface Unfinished {
+  /** The fingerprint of the refresh token that it had sent, or was about to send. */
+  readonly spent: string;
+  /** What had come of the answer's body, as text; empty if nothing, or if it cannot be read. */
+  readonly answer: string;
+  /** In milliseconds since the epoch; null if it cannot be read. */
+  readonly startedAtMs: number | null;
+}
+
 /** Where a rotation is written down before and while it happens. */
 export interface JournalPort {
   /**
@@ -69,7 +79,7 @@ export interface JournalPort {
    */
   begin(intent: Intent): Promise<OpenJournalPort>;
   /** What daemons before this one left unfinished. What cannot be read has an empty answer. */
-  read(): Promise<{ readonly spent: string; readonly answer: string }[]>;
+  read(): Promise<Unfinished[]>;
   /** Removes what is written of the rotation that spent this token. */
   clear(spent: string): Promise<void>;
 }

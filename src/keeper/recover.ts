@@ -5,17 +5,22 @@ import type { JournalPort } from './ports.js';
 /** What the journal of a daemon that was killed tells. `spent` is the fingerprint of the token that it had sent. */
 export type Recovery =
   /** Its answer had come: the tokens are to be stored. */
-  | { readonly kind: 'harvest'; readonly spent: string; readonly harvest: Harvest }
+  | {
+      readonly kind: 'harvest';
+      readonly spent: string;
+      readonly startedAtMs: number | null;
+      readonly harvest: Harvest;
+    }
   /** Its token may have been sent, and no whole answer is there. */
-  | { readonly kind: 'unknown'; readonly spent: string };
+  | { readonly kind: 'unknown'; readonly spent: string; readonly startedAtMs: number | null };
 
 /** Reads what was left unfinished. A body is recorded only while it comes, so what is there and whole is an answer. */
 export async function recover(journal: JournalPort, nowMs: number): Promise<Recovery[]> {
-  return (await journal.read()).map(({ spent, answer: body }) => {
+  return (await journal.read()).map(({ spent, answer: body, startedAtMs }) => {
     const answer = { kind: 'answered', status: 200, body, retryAfter: null, date: null } as const;
     const outcome = readOutcome(answer, nowMs);
-    if (outcome.kind !== 'rotated') return { kind: 'unknown', spent };
-    const harvest = { spent, tokens: outcome.tokens, isDurable: true, isStored: false };
-    return { kind: 'harvest', spent, harvest };
+    if (outcome.kind !== 'rotated') return { kind: 'unknown', spent, startedAtMs };
+    const harvest = { spent, startedAtMs, tokens: outcome.tokens, isDurable: true, isStored: false };
+    return { kind: 'harvest', spent, startedAtMs, harvest };
   });
 }

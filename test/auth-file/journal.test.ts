@@ -13,13 +13,13 @@ describe('the journal of a rotation', () => {
     const journal = new Journal(systemFileSystem, directory, 'default');
     expect(await journal.read()).toEqual([]);
     const open = await journal.begin(INTENT);
-    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '' }]);
+    expect(await journal.read()).toEqual([{ ...INTENT, answer: '' }]);
     open.record(Buffer.from('{"access_token":"ä'));
-    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '{"access_token":"ä' }]);
+    expect(await journal.read()).toEqual([{ ...INTENT, answer: '{"access_token":"ä' }]);
     open.record(Buffer.from('"}'));
     await open.seal();
     await open.close();
-    expect(await journal.read()).toEqual([{ spent: INTENT.spent, answer: '{"access_token":"ä"}' }]);
+    expect(await journal.read()).toEqual([{ ...INTENT, answer: '{"access_token":"ä"}' }]);
     expect((await stat(join(directory, `default.${INTENT.spent}.journal`))).mode & 0o777).toBe(0o600);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     await journal.clear(INTENT.spent);
@@ -35,8 +35,8 @@ describe('the journal of a rotation', () => {
     const open = await journal.begin(INTENT);
     await open.close();
     expect(await journal.read()).toEqual([
-      { spent: INTENT.spent, answer: '' },
-      { spent: 'aaaaaaaaaaaa', answer: '' },
+      { ...INTENT, answer: '' },
+      { spent: 'aaaaaaaaaaaa', answer: '', startedAtMs: null },
     ]);
   });
 
