@@ -95,10 +95,17 @@ describe('an answer in the journal whose file is gone', () => {
   });
 
   it('is dropped at the start of a daemon that finds it as old', async () => {
-    const { world } = await vanished();
-    world.clock.jump(31 * DAY);
-    await world.keeper();
+    const world = new World();
+    world.logIn(HOUR);
+    const { text } = world.file;
+    world.file.text = null;
+    const startedAtMs = world.clock.now() - 31 * DAY;
+    leave(world, { access_token: 'long expired', refresh_token: 'refresh-2' }, startedAtMs);
+    const keeper = await world.keeper();
     expect(world.journal.left.size).toBe(0);
+    world.file.text = text;
+    await keeper.observe();
+    expect(keeper.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_spent' });
   });
 
   it('is kept however old where its file is there and cannot be written', async () => {
