@@ -22,6 +22,8 @@ export interface Unfinished {
   readonly isDurable: boolean;
   /** False if it was written for another home, which may lead to the same file by a link. */
   readonly isOwn: boolean;
+  /** When that was, in milliseconds since the epoch; null if it cannot be read. */
+  readonly startedAtMs: number | null;
 }
 
 /** The intent has the first block for itself; the answer's room begins behind it. */
@@ -115,7 +117,7 @@ export class Journal {
         await file.close();
       }
     } catch {
-      return { spent, answer: '', isDurable: false, isOwn };
+      return { spent, answer: '', startedAtMs: null, isDurable: false, isOwn };
     }
   }
 
@@ -173,15 +175,16 @@ export class OpenJournal {
 }
 
 /** A head that is not whole was never synced: nothing had been sent when its writer died. */
-async function understand(file: OpenFile): Promise<Pick<Unfinished, 'answer' | 'isDurable'> | null> {
+async function understand(file: OpenFile): Promise<Omit<Unfinished, 'spent' | 'isOwn'> | null> {
   const head = new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT));
-  if (!v.is(IntentSchema, parse(head))) return null;
+  const intent = v.safeParse(IntentSchema, parse(head));
+  if (!intent.success) return null;
   const answer = await readAnswer(file);
   const isDurable = await file.sync().then(
     () => true,
     () => false,
   );
-  return { answer, isDurable };
+  return { answer, startedAtMs: intent.output.startedAtMs, isDurable };
 }
 
 /** What was recorded: all that stands before the first zero byte, which no JSON contains. */

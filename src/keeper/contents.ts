@@ -51,6 +51,11 @@ export class Contents {
     return this.#harvests.markStored(spent);
   }
 
+  /** What was got for this refresh token is not waited for any more. */
+  forget(spent: string): void {
+    this.#harvests.forget(spent);
+  }
+
   /** This refresh token was spent for another one: it must never be sent again. */
   burySpent(fingerprint: string): Promise<void> {
     const detail = 'auth.json holds a refresh token that was used before';

@@ -1,5 +1,6 @@
+import { readClaims } from '../core/claims.js';
 import { withTokens } from '../core/edit.js';
-import { readLogin, type BaseUrls, type Login } from '../core/login.js';
+import { readLogin, type BaseUrls, type Login, type RotatingLogin } from '../core/login.js';
 import type { TokenSet } from '../core/outcome.js';
 import type { SettledReading } from '../core/reading.js';
 
@@ -7,6 +8,8 @@ import type { SettledReading } from '../core/reading.js';
 export interface Harvest {
   /** The fingerprint of the refresh token that was spent. */
   readonly spent: string;
+  /** When its rotation began, in milliseconds since the epoch; null if that is not known any more. */
+  readonly startedAtMs: number | null;
   readonly tokens: TokenSet;
   /** Whether it is in the journal, durably: only then may anyone hear of it before it is in auth.json. */
   readonly isDurable: boolean;
@@ -25,8 +28,26 @@ export function isRotation({ spent, tokens }: Harvest): boolean {
  */
 export function isWanting(harvest: Harvest, login: Login): boolean {
   if (login.kind !== 'chatgpt') return false;
-  if (login.refreshToken.fingerprint === harvest.spent) return isRotation(harvest) || !harvest.isStored;
+  if (login.refreshToken.fingerprint === harvest.spent) {
+    return isRotation(harvest) || (!harvest.isStored && !isOlder(harvest, login));
+  }
   return !harvest.isStored && isOurs(harvest, login);
+}
+
+/**
+ * Whether the access token in the file is a newer one. Where refresh tokens are not rotated, the one in the file does not
+ * tell: somebody may have fetched with it what we did not know of.
+ */
+function isOlder({ tokens, startedAtMs }: Harvest, { credential, lastRefreshMs }: RotatingLogin): boolean {
+  // What we put there ourselves is stored once more: the commit may have failed after its rename.
+  if (tokens.accessToken === null || tokens.accessToken.equals(credential.accessToken)) return false;
+  const ours = readClaims(tokens.accessToken.reveal());
+  const theirs = readClaims(credential.accessToken.reveal());
+  for (const claim of ['issuedAtMs', 'expiresAtMs'] as const) {
+    const [our, their] = [ours[claim], theirs[claim]];
+    if (our !== null && their !== null && our !== their) return our < their;
+  }
+  return startedAtMs !== null && lastRefreshMs !== null && startedAtMs < lastRefreshMs;
 }
 
 /** Whether what is in the file is what we put there. */

@@ -15,6 +15,10 @@ export class Harvests {
     if (forgettable !== undefined) this.#bySpent.delete(forgettable.spent);
   }
 
+  forget(spent: string): void {
+    this.#bySpent.delete(spent);
+  }
+
   markStored(spent: string): Harvest | null {
     const harvest = this.#bySpent.get(spent);
     if (harvest === undefined) return null;

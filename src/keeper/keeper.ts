@@ -6,8 +6,9 @@ import { decideState, servable, type KeeperState } from '../core/state.js';
 import { pause } from '../os/clock.js';
 import { Claim } from './claim.js';
 import { Contents } from './contents.js';
-import { isRotation, type Harvest } from './harvest.js';
+import { isRotation } from './harvest.js';
 import type { Writer } from './ledger.js';
+import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
 import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
 import { RateLimit } from './rate-limit.js';
@@ -52,6 +53,7 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly #lookout: Lookout;
   readonly #claim: Claim;
   readonly #rotations: Rotations;
+  readonly #leftovers: Leftovers;
   readonly #tidings: Tidings;
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
   #settings: KeeperSettings;
@@ -74,6 +76,7 @@ export class Keeper implements CredentialKeeper, Kept {
         this.#tellNew(writer);
       },
     });
+    this.#leftovers = new Leftovers({ ...options, contents: this.#contents, time: this.#time });
     this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading));
     this.#claim = new Claim(options.lock, () => this.#takeUp());
     this.#rotations = new Rotations({
@@ -153,6 +156,7 @@ export class Keeper implements CredentialKeeper, Kept {
     const glance = await this.#options.authFile.read();
     if (glance.kind === 'unsettled' || glance.stamp !== this.#contents.stamp) await this.observe();
     else this.#settle();
+    await this.#leftovers.dropOld();
   }
 
   credential(request: CredentialRequest): Promise<PublishedCredential> {
@@ -253,21 +257,14 @@ export class Keeper implements CredentialKeeper, Kept {
     }
     this.#lookout.outdate();
     await this.#lookout.look();
-    if (this.login.kind === 'none') return;
-    for (const recovery of recoveries) {
-      if (recovery.kind === 'harvest' && recovery.isOwn) await this.#dropUnlessPending(recovery.harvest);
+    if (this.login.kind !== 'none') {
+      for (const recovery of recoveries) {
+        const isDone = recovery.kind === 'harvest' && recovery.spent !== this.#contents.pending?.spent;
+        if (isDone && recovery.isOwn)
+          await this.#leftovers.drop(recovery.spent, isRotation(recovery.harvest));
+      }
     }
-  }
-
-  /** What the file does not wait for any more is done with, once it is remembered that its token is spent. */
-  async #dropUnlessPending(harvest: Harvest): Promise<void> {
-    const { journal, lock, log } = this.#options;
-    const { spent } = harvest;
-    if (spent === this.#contents.pending?.spent || !lock.held) return;
-    if (isRotation(harvest)) await this.#contents.burySpent(spent);
-    await journal.clear(spent).catch((error: unknown) => {
-      log.warn({ account: this.account, err: error }, 'the journal cannot be removed');
-    });
+    await this.#leftovers.dropOld();
   }
 
   #tellNew(writer: Writer): void {

@@ -60,6 +60,20 @@ export interface Intent {
   readonly startedAtMs: number;
 }
 
+/** What a daemon before this one left. */
+export interface Unfinished {
+  /** The fingerprint of the refresh token that it had sent, or was about to send. */
+  readonly spent: string;
+  /** What had come of the answer's body, as text; empty if nothing, or if it cannot be read. */
+  readonly answer: string;
+  /** In milliseconds since the epoch; null if it cannot be read. */
+  readonly startedAtMs: number | null;
+  /** Whether the answer outlives a loss of power: who wrote it may have been killed before it was synced. */
+  readonly isDurable: boolean;
+  /** False if it may be somebody else's, who may still be at it. */
+  readonly isOwn: boolean;
+}
+
 /** Where a rotation is written down before and while it happens. */
 export interface JournalPort {
   /**
@@ -68,22 +82,10 @@ export interface JournalPort {
    * @throws if the file system fails; nothing is left behind then
    */
   begin(intent: Intent): Promise<OpenJournalPort>;
-  /** What daemons before this one left unfinished. */
-  read(): Promise<UnfinishedRotation[]>;
+  /** What daemons before this one left unfinished. What cannot be read has an empty answer. */
+  read(): Promise<Unfinished[]>;
   /** Removes what is written of the rotation that spent this token. */
   clear(spent: string): Promise<void>;
-}
-
-/** A rotation whose end its daemon did not see. */
-export interface UnfinishedRotation {
-  /** The fingerprint of the refresh token that was sent, or was about to be. */
-  readonly spent: string;
-  /** What had come of the answer's body; empty if nothing had, or if it cannot be read. */
-  readonly answer: string;
-  /** Whether that outlives a loss of power. */
-  readonly isDurable: boolean;
-  /** False if it may be somebody else's, who may still be at it. */
-  readonly isOwn: boolean;
 }
 
 export interface OpenJournalPort {

@@ -5,17 +5,28 @@ import type { JournalPort } from './ports.js';
 /** What the journal of a daemon that was killed tells. `spent` is the fingerprint of the token that it had sent. */
 export type Recovery =
   /** Its answer had come: the tokens are to be stored. */
-  | { readonly kind: 'harvest'; readonly spent: string; readonly harvest: Harvest; readonly isOwn: boolean }
+  | {
+      readonly kind: 'harvest';
+      readonly spent: string;
+      readonly startedAtMs: number | null;
+      readonly harvest: Harvest;
+      readonly isOwn: boolean;
+    }
   /** Its token may have been sent, and no whole answer is there. */
-  | { readonly kind: 'unknown'; readonly spent: string };
+  | {
+      readonly kind: 'unknown';
+      readonly spent: string;
+      readonly startedAtMs: number | null;
+      readonly isOwn: boolean;
+    };
 
 /** Reads what was left unfinished. A body is recorded only while it comes, so what is there and whole is an answer. */
 export async function recover(journal: JournalPort, nowMs: number): Promise<Recovery[]> {
-  return (await journal.read()).map(({ spent, answer: body, isDurable, isOwn }) => {
+  return (await journal.read()).map(({ spent, answer: body, startedAtMs, isDurable, isOwn }) => {
     const answer = { kind: 'answered', status: 200, body, retryAfter: null, date: null } as const;
     const outcome = readOutcome(answer, nowMs);
-    if (outcome.kind !== 'rotated') return { kind: 'unknown', spent };
-    const harvest = { spent, tokens: outcome.tokens, isDurable, isStored: false };
-    return { kind: 'harvest', spent, harvest, isOwn };
+    if (outcome.kind !== 'rotated') return { kind: 'unknown', spent, startedAtMs, isOwn };
+    const harvest = { spent, startedAtMs, tokens: outcome.tokens, isDurable, isStored: false };
+    return { kind: 'harvest', spent, startedAtMs, harvest, isOwn };
   });
 }

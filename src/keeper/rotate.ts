@@ -10,6 +10,7 @@ import { isRotation, type Harvest } from './harvest.js';
 import type {
   AccountLockPort,
   AuthFilePort,
+  Intent,
   JournalPort,
   OpenJournalPort,
   StagePort,
@@ -57,7 +58,8 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     rehearse(before.text, clock.now());
     const send = await endpoint.prepare();
     stage = await authFile.stage(Buffer.byteLength(before.text));
-    journal = await openJournal(ports, known);
+    const startedAtMs = clock.now();
+    journal = await openJournal(ports, { spent: known.fingerprint, startedAtMs });
 
     // All that took its time, and with it went the lock perhaps, or the login.
     const last = await authFile.read();
@@ -72,7 +74,8 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
 
     const outcome = readOutcome(answer, clock.now());
     if (outcome.kind === 'rotated') {
-      const harvest = { spent: known.fingerprint, tokens: outcome.tokens, isDurable, isStored: false };
+      const { fingerprint: spent } = known;
+      const harvest = { spent, startedAtMs, tokens: outcome.tokens, isDurable, isStored: false };
       ports.onHarvest(harvest);
       return await store(harvest, ports, stage);
     }
@@ -145,9 +148,9 @@ async function seal(journal: OpenJournalPort): Promise<boolean> {
   }
 }
 
-async function openJournal({ journal, clock }: RotationPorts, token: Secret): Promise<OpenJournalPort> {
+async function openJournal({ journal }: RotationPorts, intent: Intent): Promise<OpenJournalPort> {
   try {
-    return await journal.begin({ spent: token.fingerprint, startedAtMs: clock.now() });
+    return await journal.begin(intent);
   } catch (error) {
     throw new AuthdError('storage', `the journal cannot be written: ${describeError(error)}`, {
       hint: 'free space or make the state directory writable',

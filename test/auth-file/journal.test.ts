@@ -7,7 +7,7 @@ import { scratchDir } from '../support/scratch-dir.js';
 
 /** What is found of a journal of one's own. */
 function found(answer: string, spent = INTENT.spent): Unfinished {
-  return { spent, answer, isDurable: true, isOwn: true };
+  return { spent, answer, startedAtMs: INTENT.startedAtMs, isDurable: true, isOwn: true };
 }
 
 const INTENT = { spent: '0123456789ab', startedAtMs: 1_795_000_000_000 };
@@ -36,7 +36,7 @@ describe('the journal of a rotation', () => {
     const directory = await scratchDir();
     await mkdir(join(directory, 'default.aaaaaaaaaaaa.journal'));
     expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([
-      { ...found('', 'aaaaaaaaaaaa'), isDurable: false },
+      { ...found('', 'aaaaaaaaaaaa'), isDurable: false, startedAtMs: null },
     ]);
   });
 

@@ -234,6 +234,19 @@ describe('a clock that was right and is set back by 3 h', () => {
     expect(world.server.sent).toHaveLength(2);
   });
 
+  it('during a request that fails is not taken for what the server’s clock shows', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.server.answers = [
+      () => {
+        world.setClock(-3 * HOUR);
+        return answered(503);
+      },
+    ];
+    const keeper = await world.keeper();
+    expect(keeper.snapshot().clockOffsetMs).toBeCloseTo(3 * HOUR, -4);
+  });
+
   it('during a rotation confuses neither it nor what is learnt from it', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);

@@ -13,7 +13,7 @@ import type {
   SendRefresh,
   StagePort,
   TokenEndpointPort,
-  UnfinishedRotation,
+  Unfinished,
 } from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';
 import { pause } from '../../src/os/clock.js';
@@ -151,10 +151,13 @@ class VirtualFile implements AuthFilePort {
 /** A journal that is in memory: the answers by the fingerprints of the tokens that were sent. */
 class VirtualJournal implements JournalPort {
   readonly left = new Map<string, string>();
+  /** When the rotations began, by the same. */
+  readonly startedAtMs = new Map<string, number>();
   sealFailure: Error | null = null;
 
-  begin({ spent }: Intent): Promise<OpenJournalPort> {
+  begin({ spent, startedAtMs }: Intent): Promise<OpenJournalPort> {
     this.left.set(spent, '');
+    this.startedAtMs.set(spent, startedAtMs);
     return Promise.resolve({
       record: (bytes) => {
         this.left.set(spent, (this.left.get(spent) ?? '') + Buffer.from(bytes).toString());
@@ -164,11 +167,15 @@ class VirtualJournal implements JournalPort {
     });
   }
 
-  read(): Promise<UnfinishedRotation[]> {
-    const isDurable = this.sealFailure === null;
-    return Promise.resolve(
-      [...this.left].map(([spent, answer]) => ({ spent, answer, isDurable, isOwn: true })),
-    );
+  read(): Promise<Unfinished[]> {
+    const left = [...this.left].map(([spent, answer]) => ({
+      spent,
+      answer,
+      startedAtMs: this.startedAtMs.get(spent) ?? null,
+      isDurable: this.sealFailure === null,
+      isOwn: true,
+    }));
+    return Promise.resolve(left);
   }
 
   clear(spent: string): Promise<void> {

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { fingerprintOf } from '../support/tokens.js';
+import { DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
+
+const SPENT = fingerprintOf('refresh-1');
+
+/** Leaves what a daemon left that was killed with this answer in its journal. */
+function leave(world: World, answer: object, startedAtMs = world.clock.now()): void {
+  world.journal.left.set(SPENT, JSON.stringify(answer));
+  world.journal.startedAtMs.set(SPENT, startedAtMs);
+}
+
+describe('the journal of a server that does not rotate refresh tokens', () => {
+  it.each([{}, { refresh_token: 'refresh-1' }])('puts no older token into the file: %j', async (more) => {
+    const world = new World();
+    world.logIn(HOUR, 10 * MINUTE);
+    const { text } = world.file;
+    const now = world.clock.now();
+    leave(world, { access_token: world.server.issue(now - 40 * MINUTE, HOUR), ...more }, now - 40 * MINUTE);
+    const keeper = await world.keeper();
+    await world.clock.advance(MINUTE);
+    expect(world.file.text).toBe(text);
+    expect(keeper.snapshot()).toMatchObject({ state: { name: 'fresh' }, credential: { generation: 1 } });
+    expect(world.journal.left.size).toBe(0);
+    expect(world.server.sent).toEqual([]);
+  });
+
+  it('puts a newer one there', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const access = world.server.issue(world.clock.now() - MINUTE, HOUR);
+    leave(world, { access_token: access }, world.clock.now() - MINUTE);
+    const keeper = await world.keeper();
+    expect(world.file.text).toContain(access);
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.journal.left.size).toBe(0);
+    expect(world.server.sent).toEqual([]);
+  });
+
+  it.each([
+    ['puts none into a file that was refreshed after it', MINUTE, false],
+    ['puts its own into a file that was refreshed before it', -MINUTE, true],
+  ])('%s, where the tokens do not say when they were issued', async (_what, laterMs, isPut) => {
+    const world = new World();
+    const now = world.clock.now();
+    world.file.text = loginText('opaque-in-file', 'refresh-1', now + laterMs);
+    leave(world, { access_token: 'opaque-of-journal' }, now);
+    await world.keeper();
+    expect(world.file.text.includes('opaque-of-journal')).toBe(isPut);
+    expect(world.journal.left.size).toBe(0);
+  });
+});
+
+describe('an answer in the journal whose file is gone', () => {
+  /** A world in which the file vanished while the answer was on its way. */
+  async function vanished(): Promise<{ world: World; text: string | null }> {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const { text } = world.file;
+    const { open, opened } = gate();
+    world.server.answers = [() => opened.then(() => world.server.rotation())];
+    await world.keeper();
+    world.file.text = null;
+    open();
+    await world.clock.advance(5 * SECOND);
+    expect(world.journal.left.size).toBe(1);
+    return { world, text };
+  }
+
+  it('is kept for 30 days, for a file that comes back', async () => {
+    const { world, text } = await vanished();
+    const successor = await world.keeper();
+    await world.clock.advance(29 * DAY);
+    await successor.tick();
+    await successor.stop();
+    world.file.text = text;
+    await world.keeper();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.journal.left.size).toBe(0);
+    expect(world.server.sent[0]).toBe('refresh-1');
+  });
+
+  it('is dropped after that; the token that was spent for it is never sent again', async () => {
+    const { world, text } = await vanished();
+    const successor = await world.keeper();
+    await world.clock.advance(30 * DAY + HOUR);
+    await successor.tick();
+    await world.clock.advance(0);
+    expect(world.journal.left.size).toBe(0);
+    world.file.text = text;
+    await successor.observe();
+    await world.clock.advance(HOUR);
+    expect(successor.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_spent' });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('is dropped at the start of a daemon that finds it as old', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const { text } = world.file;
+    world.file.text = null;
+    const startedAtMs = world.clock.now() - 31 * DAY;
+    leave(world, { access_token: 'long expired', refresh_token: 'refresh-2' }, startedAtMs);
+    const keeper = await world.keeper();
+    expect(world.journal.left.size).toBe(0);
+    world.file.text = text;
+    await keeper.observe();
+    expect(keeper.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_spent' });
+  });
+
+  it('is kept however old where its file is there and cannot be written', async () => {
+    const world = new World();
+    world.logIn(90 * DAY, 88 * DAY);
+    world.file.failures = Array.from({ length: 9999 }, () => new Error('EROFS'));
+    world.server.lifetimeMs = 90 * DAY;
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('not_stored');
+    await world.clock.advance(31 * DAY);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+    world.file.failures = [];
+    await world.clock.advance(HOUR);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+  });
+});
