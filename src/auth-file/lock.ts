@@ -101,7 +101,13 @@ export class AccountLock {
       const isDead = kernel.isFlock && last?.flock === true && last.machine === machine;
       if (isDead) await sharedLocks.remove(sharedPath(realPath));
       const shared = await this.#takeShared(realPath, last);
-      await writeOwner(kernel.file, describeOwner(socket, machine, kernel.isFlock, clock.now()));
+      try {
+        await writeOwner(kernel.file, describeOwner(socket, machine, kernel.isFlock, clock.now()));
+      } catch (error) {
+        // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
+        await shared.release();
+        throw error;
+      }
       return { realPath, kernel, shared };
     } catch (error) {
       await kernel.release();

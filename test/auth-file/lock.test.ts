@@ -159,6 +159,27 @@ describe('the lock of an account', () => {
     expect(lock.held).toBe(true);
   });
 
+  it('is let go of whole if its owner cannot be written down, so that it can be had once he can', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    let failure: Error | null = new Error('EIO: planted');
+    const failing: FileSystem = {
+      ...systemFileSystem,
+      open: async (...args) => {
+        const file = await systemFileSystem.open(...args);
+        return {
+          ...file,
+          truncate: (length) => (failure === null ? file.truncate(length) : Promise.reject(failure)),
+        };
+      },
+    };
+    const lock = new AccountLock({ ...REAL, path, fs: failing });
+    onTestFinished(() => lock.release());
+    await expect(lock.ensure()).rejects.toMatchObject({ code: 'storage' });
+    failure = null;
+    expect(await lock.ensure()).toBe('taken');
+    expect(await lock.ensure()).toBe('held');
+  });
+
   it('says that it was lost when somebody takes it away', async () => {
     const path = join(await scratchDir(), 'auth.json');
     const lost = await new Promise<Error>((resolve) => {

@@ -1,5 +1,6 @@
+import { readLogin } from '../../src/core/login.js';
+import { REASONS } from '../../src/core/reasons.js';
 import type { Daemon } from './world/daemon.js';
-import { parseDocument } from './world/login-text.js';
 import type { World } from './world/world.js';
 import type { Plan } from './plan.js';
 
@@ -40,11 +41,12 @@ export async function judgeEnd(
   const { name, reason } = daemon.kept.keeper.state;
   const seen = `${name} (${reason})`;
   world.note('*** at the end:', seen);
-  const document = parseDocument(world.disk.read(world.realPath));
-  const token = document?.tokens?.refresh_token;
-  if (world.disk.read(world.realPath) === null) expectState(world, seen, ['logged_out']);
-  else if (document === null) expectState(world, seen, ['corrupt']);
-  else if (token === undefined) expectState(world, seen, ['fresh']);
+  const text = world.disk.read(world.realPath);
+  const login = text === null ? null : readLogin(text);
+  const token = login?.kind === 'chatgpt' ? login.refreshToken.reveal() : '';
+  if (login === null) expectState(world, seen, ['logged_out']);
+  else if (login.kind === 'none') expectState(world, seen, [REASONS[login.reason].state]);
+  else if (login.kind !== 'chatgpt') expectState(world, seen, ['fresh']);
   else if (world.server.isLive(token)) {
     expectState(world, seen, ['fresh', 'refreshing']);
     let outcome = 'none';

@@ -86,7 +86,9 @@ export class Daemon {
     const process = this.#process;
     if (kept === null || !process.isAlive) return 'down';
     try {
-      this.#world.inspector.onTold(process, await kept.keeper.credential(request));
+      const credential = await kept.keeper.credential(request);
+      if (!process.isAlive) return 'down';
+      this.#world.inspector.onTold(process, credential);
       return 'served';
     } catch {
       return 'refused';
@@ -98,7 +100,8 @@ export class Daemon {
     const process = this.#process;
     if (kept === null || !process.isAlive) return;
     try {
-      this.#world.inspector.onTold(process, await kept.keeper.refresh({ waitMs: 25_000 }));
+      const credential = await kept.keeper.refresh({ waitMs: 25_000 });
+      if (process.isAlive) this.#world.inspector.onTold(process, credential);
     } catch {
       // That it may be refused is part of the contract.
     }
@@ -124,8 +127,10 @@ export class Daemon {
       this.#kept = kept;
       kept.keeper.subscribe((event) => {
         if (!process.isAlive) return;
-        if (event.type === 'credential') world.inspector.onTold(process, event.credential);
-        else world.note(process.name, 'state', event.snapshot.state.name, event.snapshot.state.detail);
+        if (event.type === 'credential') {
+          world.note(process.name, 'tells generation', event.credential.generation);
+          world.inspector.onTold(process, event.credential);
+        } else world.note(process.name, 'state', event.snapshot.state.name, event.snapshot.state.detail);
       });
       kept.activate();
       this.#tick(kept, process);

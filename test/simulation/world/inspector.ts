@@ -233,7 +233,10 @@ export class Inspector implements Witness {
     if (known === token) return;
     if (this.#world.hadDiskTrouble) return;
     if (known !== undefined) this.blame(`two credentials have the generation ${String(generation)}`);
-    else if (generation < this.#greatestGeneration) this.blame('the generation went back');
+    else if (generation < this.#greatestGeneration)
+      this.blame(
+        `the generation went back from ${String(this.#greatestGeneration)} to ${String(generation)}`,
+      );
     this.#tokenOfGeneration.set(generation, token);
     this.#greatestGeneration = Math.max(generation, this.#greatestGeneration);
   }
