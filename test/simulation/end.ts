@@ -44,6 +44,10 @@ export async function judgeEnd(
   const text = world.disk.read(world.realPath);
   const login = text === null ? null : readLogin(text);
   const token = login?.kind === 'chatgpt' ? login.refreshToken.reveal() : '';
+  // What a loss of power has mixed from two logins is nobody's.
+  const isMixed =
+    login?.kind === 'chatgpt' && !world.server.isPair(login.credential.accessToken.reveal(), token);
+  if (isMixed) return;
   if (login === null) expectState(world, seen, ['logged_out']);
   else if (login.kind === 'none') expectState(world, seen, [REASONS[login.reason].state]);
   else if (login.kind !== 'chatgpt') expectState(world, seen, ['fresh']);

@@ -35,7 +35,7 @@ export async function run(
   plan: Plan,
   { tamper = (same) => same, isTraced = false }: RunOptions = {},
 ): Promise<Report> {
-  const tickMs = Math.min(Math.max(plan.lifetimeMs / 8, 10 * SECOND), 24 * 3600 * SECOND);
+  const tickMs = Math.min(Math.max(plan.lifetimeMs / 4, 10 * SECOND), 24 * 3600 * SECOND);
   const stateDirectories = ['/home/somebody/.local/state/codex-authd'];
   const world = new World({ ...plan, beliefMs: tickMs, stateDirectories });
   if (isTraced) world.trace = [];

@@ -1,4 +1,5 @@
 import type { PublishedCredential } from '../../../src/core/credential.js';
+import { readLogin } from '../../../src/core/login.js';
 import { Secret } from '../../../src/core/secret.js';
 import { Inode } from './disk.js';
 import { parseDocument } from './login-text.js';
@@ -54,7 +55,8 @@ export class Inspector implements Witness {
     if (document !== null || text === null) this.#fileToken = token;
     const { nowMs } = this.#world.timeline;
     if (this.#access !== null) this.#accessSeen.set(this.#access, nowMs);
-    this.#access = document?.tokens?.access_token ?? document?.OPENAI_API_KEY ?? null;
+    const login = text === null ? null : readLogin(text);
+    this.#access = login === null || login.kind === 'none' ? null : login.credential.accessToken.reveal();
   }
 
   /** A daemon has put a file in the place of auth.json. */
@@ -162,7 +164,8 @@ export class Inspector implements Witness {
   onAnswer(sending: Sending): void {
     if (sending.child !== null && !this.#isOnDisk(sending.child)) {
       if (!sending.process.isAlive) sending.excuse ??= 'killed in the one write that records the answer';
-      else if (this.#world.hasDiskTrouble) sending.excuse ??= 'the disk failed when the answer came';
+      else if (this.#world.lastErrorAt > sending.operation)
+        sending.excuse ??= 'the disk failed when the answer came';
     }
   }
 
@@ -248,7 +251,8 @@ export class Inspector implements Witness {
     const { timeline, restlessUntilMs, beliefMs } = this.#world;
     const sinceMs = Math.max(seenAtMs, restlessUntilMs);
     if (timeline.nowMs > sinceMs + beliefMs + BELIEF_MS) {
-      this.blame(`${process.name} tells a token that is no longer in the file`);
+      const tokenAge = `${String(timeline.nowMs - sinceMs)} ms`;
+      this.blame(`${process.name} tells a token that has not been in the file for ${tokenAge}`);
     }
   }
 

@@ -85,6 +85,12 @@ export class VirtualServer {
     return this.#access.get(accessToken);
   }
 
+  /** Whether these were issued to the same login. */
+  isPair(accessToken: string, refreshToken: string): boolean {
+    const family = this.#grants.get(refreshToken)?.family;
+    return family !== undefined && this.#access.get(accessToken)?.family === family;
+  }
+
   isLive(refreshToken: string): boolean {
     const family = this.#grants.get(refreshToken)?.family;
     return family?.ended === null && family.live === refreshToken;

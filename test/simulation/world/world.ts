@@ -63,6 +63,8 @@ export class World implements Host {
   operations = 0;
   trouble: DiskTrouble | null = null;
   hadDiskTrouble = false;
+  /** The number of the last operation that failed. */
+  lastErrorAt = 0;
   /** What everyone waits for to happen when so many operations have been done. */
   onNextOperation: () => void = () => undefined;
   trace: string[] | null = null;
@@ -107,10 +109,6 @@ export class World implements Host {
     );
   }
 
-  get hasDiskTrouble(): boolean {
-    return this.trouble !== null;
-  }
-
   // What processes do.
 
   onOperation(process: VirtualProcess, operation: Operation, path: string): void {
@@ -129,6 +127,7 @@ export class World implements Host {
     if (trouble.place !== 'both' && isState !== (trouble.place === 'state')) return null;
     trouble.operations -= 1;
     if (trouble.operations <= 0) this.trouble = null;
+    this.lastErrorAt = this.operations;
     this.note('->', trouble.code);
     return trouble.code;
   }
