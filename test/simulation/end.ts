@@ -81,7 +81,7 @@ function expectState(world: World, seen: string, names: readonly string[]): void
 /** The login in the file is dead: somebody must have done that. */
 function blameForLoss(world: World, token: string): void {
   const grant = world.server.grantOf(token);
-  if (grant === undefined || grant.family.ended !== null || grant.spentBy !== 'us') return;
+  if (grant?.family.ended !== null || grant.spentBy !== 'us') return;
   const sendings = world.inspector.sendings.filter((sending) => sending.token === token);
   const isExcused = sendings.some(({ child, excuse }) => child === null || excuse !== null);
   if (!isExcused) world.inspector.blame('the login was lost, and nobody but us can have lost it');

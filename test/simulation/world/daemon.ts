@@ -75,7 +75,7 @@ export class Daemon {
     this.#world.note(process.name, 'is to stop');
     await kept.finish();
     await kept.close();
-    if (!process.isAlive) return;
+    if (process.hasEnded()) return;
     process.kill();
     this.#end();
   }
@@ -87,7 +87,7 @@ export class Daemon {
     if (kept === null || !process.isAlive) return 'down';
     try {
       const credential = await kept.keeper.credential(request);
-      if (!process.isAlive) return 'down';
+      if (process.hasEnded()) return 'down';
       this.#world.inspector.onTold(process, credential);
       return 'served';
     } catch {
@@ -101,7 +101,7 @@ export class Daemon {
     if (kept === null || !process.isAlive) return;
     try {
       const credential = await kept.keeper.refresh({ waitMs: 25_000 });
-      if (process.isAlive) this.#world.inspector.onTold(process, credential);
+      if (!process.hasEnded()) this.#world.inspector.onTold(process, credential);
     } catch {
       // That it may be refused is part of the contract.
     }

@@ -1,7 +1,7 @@
 import type { PublishedCredential } from '../../../src/core/credential.js';
 import { readLogin } from '../../../src/core/login.js';
 import { Secret } from '../../../src/core/secret.js';
-import { Inode } from './disk.js';
+import type { Inode } from './disk.js';
 import { parseDocument } from './login-text.js';
 import type { Sending, Witness } from './network.js';
 import type { VirtualProcess } from './process.js';

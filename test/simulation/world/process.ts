@@ -73,6 +73,11 @@ export class VirtualProcess {
     return this.#isAlive;
   }
 
+  /** Whether it has ended meanwhile: another word for the same, for those who have awaited something. */
+  hasEnded(): boolean {
+    return !this.#isAlive;
+  }
+
   get isStopped(): boolean {
     return this.#host.timeline.nowMs < this.#stoppedUntilMs;
   }

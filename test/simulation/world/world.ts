@@ -7,7 +7,7 @@ import { Random } from './random.js';
 import { VirtualServer } from './server.js';
 import { Timeline } from './timeline.js';
 
-export const START_MS = Date.parse('2026-11-22T12:00:00Z');
+const START_MS = Date.parse('2026-11-22T12:00:00Z');
 
 export interface WorldOptions {
   readonly salt: number;

@@ -1,0 +1,13 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+it('finds nothing in two minutes of fresh seeds', async () => {
+  const command = ['run', '--silent', 'simulate', '--', '--fresh', '--seconds', '120'];
+  const { stdout } = await promisify(execFile)('npm', command).catch((error: unknown) => {
+    const { stdout: output } = error as { stdout: string };
+    throw new Error(output, { cause: error });
+  });
+  console.info(stdout);
+  expect(stdout).toContain('\n0 violations\n');
+});

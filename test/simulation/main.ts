@@ -1,0 +1,66 @@
+import { parseArgs } from 'node:util';
+import { simulate, type Totals } from './campaign.js';
+import { shrink } from './shrink.js';
+
+/**
+ * Simulates rotations: `--rotations N` (default 100,000) or `--seconds S` of them, on seeds from `--from N` (default 0) on, or with
+ * `--fresh` on seeds of its own. `--seed N` runs that one seed and, if it fails, makes it simple and prints its trace.
+ */
+const { values } = parseArgs({
+  options: {
+    rotations: { type: 'string', default: '100000' },
+    seconds: { type: 'string', default: 'Infinity' },
+    from: { type: 'string', default: '0' },
+    fresh: { type: 'boolean', default: false },
+    seed: { type: 'string' },
+  },
+});
+
+if (values.seed === undefined) {
+  const firstSeed = values.fresh ? Date.now() % 2 ** 31 : Number(values.from);
+  const { rotations, seconds } = values;
+  const isTimed = seconds !== 'Infinity';
+  const totals = await simulate({
+    firstSeed,
+    rotations: isTimed ? Infinity : Number(rotations),
+    seconds: Number(seconds),
+  });
+  print(firstSeed, totals);
+  for (const { seed, violation } of totals.violations) {
+    console.log(`\nseed ${String(seed)}: ${violation}`);
+    await explain(seed);
+  }
+  process.exitCode = totals.violations.length === 0 && totals.rotations > 0 ? 0 : 1;
+} else {
+  process.exitCode = (await explain(Number(values.seed))) ? 1 : 0;
+}
+
+function print(firstSeed: number, totals: Totals): void {
+  const { seconds, runs, violations } = totals;
+  const row = (name: string, count: number): string =>
+    `${name.padEnd(12)} ${count.toLocaleString('en').padStart(14)} ${Math.round(count / seconds)
+      .toLocaleString('en')
+      .padStart(10)} a second`;
+  console.log(`${runs.toLocaleString('en')} runs from seed ${String(firstSeed)} in ${seconds.toFixed(0)} s`);
+  console.log(row('rotations', totals.rotations));
+  console.log(row('crashes', totals.crashes));
+  console.log(row('faults', totals.faults));
+  console.log(row('rival writes', totals.rivalWrites));
+  console.log(row('operations', totals.operations));
+  console.log(`${String(violations.length)} violations`);
+}
+
+/** Whether the seed fails. */
+async function explain(seed: number): Promise<boolean> {
+  const failure = await shrink(seed);
+  if (failure === null) {
+    console.log(`seed ${String(seed)}: nothing found`);
+    return false;
+  }
+  const { happenings, ...world } = failure.plan;
+  console.log(failure.trace.join('\n'));
+  console.log(`\nthe world: ${JSON.stringify(world)}`);
+  for (const happening of happenings) console.log(`  ${JSON.stringify(happening)}`);
+  console.log(`\n${failure.violation}\nonce more: npm run simulate -- --seed ${String(seed)}`);
+  return true;
+}

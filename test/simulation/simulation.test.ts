@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { planOf } from './plan.js';
+import { PLANTED_FAULTS } from './planted-faults.js';
+import { run } from './run.js';
+import { shrink } from './shrink.js';
+
+const SEEDS = 150;
+/** No planted fault may hide for longer; so far each shows within a hundred. */
+const MOST_SEEDS = 20_000;
+
+describe('the simulation', () => {
+  it('finds nothing on fixed seeds', async () => {
+    const totals = { rotations: 0, crashes: 0, faults: 0, rivalWrites: 0 };
+    for (let seed = 0; seed < SEEDS; seed += 1) {
+      const report = await run(planOf(seed));
+      expect(report.violation, `seed ${String(seed)}`).toBeNull();
+      for (const each of ['rotations', 'crashes', 'faults', 'rivalWrites'] as const)
+        totals[each] += report[each];
+    }
+    expect(totals.rotations).toBeGreaterThan(10 * SEEDS);
+    expect(totals.crashes).toBeGreaterThan(SEEDS);
+    expect(totals.faults).toBeGreaterThan(SEEDS);
+    expect(totals.rivalWrites).toBeGreaterThan(SEEDS);
+  }, 120_000);
+
+  it('is the same for the same seed, to the last operation', async () => {
+    const first = await run(planOf(7), { isTraced: true });
+    const second = await run(planOf(7), { isTraced: true });
+    expect(first.trace.length).toBeGreaterThan(100);
+    expect(second.trace).toEqual(first.trace);
+  });
+
+  it('makes a failing seed simple, and tells what happened in it', async () => {
+    const tamper = PLANTED_FAULTS['skip the sync of directories'];
+    if (tamper === undefined) throw new Error('no such fault');
+    const failure = await shrink(0, { tamper }, 10_000);
+    expect(failure?.violation).toBe('a token was told before it was durable');
+    expect(failure?.plan.happenings).toEqual([]);
+    expect(failure?.trace.at(-1)).toBeDefined();
+    expect(failure?.trace.join('\n')).toContain('VIOLATION');
+  }, 60_000);
+});
+
+describe('the simulation finds a daemon that would', () => {
+  it.each(Object.entries(PLANTED_FAULTS))(
+    '%s',
+    async (_, tamper) => {
+      let found: string | null = null;
+      for (let seed = 0; found === null && seed < MOST_SEEDS; seed += 1) {
+        found = (await run(planOf(seed), { tamper })).violation;
+      }
+      expect(found).not.toBeNull();
+    },
+    60_000,
+  );
+});
