@@ -141,8 +141,9 @@ export class Journal {
 /** A journal with its intent written, ready for the answer. */
 export class OpenJournal {
   readonly #file: OpenFile;
+  readonly #pieces: Uint8Array[] = [];
   #length = 0;
-  #failure: Error | null = null;
+  #hasFailed = false;
 
   constructor(file: OpenFile) {
     this.#file = file;
@@ -152,20 +153,21 @@ export class OpenJournal {
   record(bytes: Uint8Array): void {
     try {
       const count = this.#file.writeNow(bytes, ANSWER_AT + this.#length);
-      if (count !== bytes.length) throw new Error('the file system took only a part of the answer');
-      this.#length += count;
-    } catch (error) {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
+      if (count !== bytes.length) this.#hasFailed = true;
+    } catch {
+      this.#hasFailed = true;
     }
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
   }
 
   /**
-   * Makes the answer outlive a loss of power.
+   * Makes the answer outlive a loss of power. What could not be recorded when it came is tried once more.
    *
-   * @throws the file system's error, also one that `record` met: the answer is in memory only then
+   * @throws the file system's error: the answer is in memory only then
    */
   async seal(): Promise<void> {
-    if (this.#failure !== null) throw this.#failure;
+    if (this.#hasFailed) await writeAll(this.#file, Buffer.concat(this.#pieces), ANSWER_AT);
     await this.#file.sync();
   }
 

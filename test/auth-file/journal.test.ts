@@ -10,6 +10,33 @@ function found(answer: string, spent = INTENT.spent): Unfinished {
   return { spent, answer, startedAtMs: INTENT.startedAtMs, isDurable: true, isOwn: true };
 }
 
+/** A file system that fails to write at once: the first time, always, or by writing only a part. */
+function failingToWrite(how: 'once' | 'a part' | 'for ever'): FileSystem {
+  return {
+    ...systemFileSystem,
+    open: async (path, flags, mode) => {
+      const file = await systemFileSystem.open(path, flags, mode);
+      let isFirst = true;
+      let isAnswering = false;
+      return {
+        ...file,
+        writeNow(bytes, at) {
+          isAnswering = true;
+          const isFailing = isFirst || how === 'for ever';
+          isFirst = false;
+          if (!isFailing) return file.writeNow(bytes, at);
+          if (how === 'a part') return file.writeNow(bytes.subarray(1), at);
+          throw new Error('EIO: planted');
+        },
+        write: (bytes, at) =>
+          isAnswering && how === 'for ever'
+            ? Promise.reject(new Error('EIO: planted'))
+            : file.write(bytes, at),
+      };
+    },
+  };
+}
+
 const INTENT = { spent: '0123456789ab', startedAtMs: 1_795_000_000_000 };
 
 describe('the journal of a rotation', () => {
@@ -91,38 +118,26 @@ describe('the journal of a rotation', () => {
     expect((await journal.read())[0]?.answer).toHaveLength(1024 * 1024);
   });
 
-  it('records with one system call and does not throw when that fails; the seal tells', async () => {
-    const fs: FileSystem = {
-      ...systemFileSystem,
-      open: async (path, flags, mode) => {
-        const file = await systemFileSystem.open(path, flags, mode);
-        return {
-          ...file,
-          writeNow: () => {
-            throw new Error('EIO: planted');
-          },
-        };
-      },
-    };
-    const open = await new Journal(fs, await scratchDir(), 'default').begin(INTENT);
+  it('records with one system call and does not throw when that fails; the seal tells if it fails again', async () => {
+    const open = await new Journal(failingToWrite('for ever'), await scratchDir(), 'default').begin(INTENT);
     open.record(Buffer.from('{}'));
     await expect(open.seal()).rejects.toThrow('EIO');
     await open.close();
   });
 
-  it('takes a write that was cut short for one that failed', async () => {
-    const fs: FileSystem = {
-      ...systemFileSystem,
-      open: async (path, flags, mode) => {
-        const file = await systemFileSystem.open(path, flags, mode);
-        return { ...file, writeNow: (bytes, at) => file.writeNow(bytes.subarray(1), at) };
-      },
-    };
-    const open = await new Journal(fs, await scratchDir(), 'default').begin(INTENT);
-    open.record(Buffer.from('{}'));
-    await expect(open.seal()).rejects.toThrow();
-    await open.close();
-  });
+  it.each(['once', 'a part'] as const)(
+    'writes the whole answer again with the seal if recording a piece has failed: %s',
+    async (how) => {
+      const directory = await scratchDir();
+      const open = await new Journal(failingToWrite(how), directory, 'default').begin(INTENT);
+      for (const piece of ['{"access_', 'token":"a', 'bc"}']) open.record(Buffer.from(piece));
+      await open.seal();
+      await open.close();
+      expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([
+        found('{"access_token":"abc"}'),
+      ]);
+    },
+  );
 
   it('leaves nothing behind when it cannot be begun', async () => {
     const directory = await scratchDir();

@@ -64,7 +64,7 @@ export async function judgeEnd(
     blameForLoss(world, token);
   }
   await goOn(() => daemon.kept?.keeper.flight == null);
-  blameForLeftovers(world, name === 'fresh');
+  blameForLeftovers(world, reason === 'valid');
 }
 
 /** The one that has the account's lock first: the other one can only say that it has not. */

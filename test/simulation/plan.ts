@@ -29,6 +29,8 @@ export type What =
   | { readonly kind: 'power loss' }
   | { readonly kind: 'stop'; readonly daemon: number; readonly durationMs: number }
   | { readonly kind: 'sleep'; readonly lives: number }
+  /** Somebody sets the clock of the machine, by so much ahead of true time. */
+  | { readonly kind: 'clock'; readonly aheadHours: number }
   | ({ readonly kind: 'disk' } & Readonly<DiskTrouble>)
   | { readonly kind: 'network'; readonly mishap: Mishap; readonly times: number }
   | { readonly kind: 'codex'; readonly version: CodexVersion; readonly deed: Deed }
@@ -80,6 +82,13 @@ const what: fc.Arbitrary<What> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('sleep'), lives: hundredths(300) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('clock'),
+      aheadHours: fc.constantFrom(0, -26, -5, -1, 1, 5, 26),
+    }),
   },
   {
     weight: 4,

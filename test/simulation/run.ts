@@ -166,6 +166,10 @@ function happen(
       world.timeline.sleep(what.lives * plan.lifetimeMs);
       world.restlessUntilMs = world.timeline.nowMs;
       return;
+    case 'clock':
+      world.wallOffsetMs = what.aheadHours * 3600 * SECOND;
+      world.wasClockSet = true;
+      return;
     case 'disk': {
       counts.faults += 1;
       const { code, place, operations } = what;

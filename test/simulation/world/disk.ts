@@ -22,6 +22,8 @@ export class Inode {
   durable: Contents | null = null;
   /** A sync of it has failed: what it held then will never be written, whatever a later sync says. */
   isForsaken = false;
+  /** It has been made shorter since it was last synced: what it held before is not in its place any more. */
+  isCut = false;
   version = 0;
   modifiedAtMs: number;
   /** Who has the kernel's lock on it. */
@@ -125,6 +127,7 @@ export class Disk {
       if (!inode.isSynced) inode.now = remains(inode, random);
       inode.durable = inode.now;
       inode.isForsaken = false;
+      inode.isCut = false;
       inode.lockedBy = null;
       inode.version += 1;
     }
@@ -132,13 +135,15 @@ export class Disk {
 }
 
 /** What a loss of power leaves of a file that was not synced. */
-function remains({ now, durable, isForsaken }: Inode, random: Random): Contents {
+function remains({ now, durable, isForsaken, isCut }: Inode, random: Random): Contents {
   const old = durable ?? NOTHING;
   if (isForsaken || random.chance(0.4)) return old;
   if (random.chance(0.4)) return now;
-  // What was synced and not written since stays as it was; of the rest, the first part has been written.
   const length = random.below(now.bytes.length + 1);
-  const bytes = Buffer.concat([now.bytes.subarray(0, length), old.bytes.subarray(length)]);
+  const written = now.bytes.subarray(0, length);
+  if (isCut) return { bytes: written, size: random.chance(0.5) ? length : now.size };
+  // What was synced and not written since stays as it was.
+  const bytes = Buffer.concat([written, old.bytes.subarray(length)]);
   return { bytes, size: Math.max(random.chance(0.5) ? old.size : now.size, bytes.length) };
 }
 

@@ -82,6 +82,7 @@ function openFile(process: VirtualProcess, host: Host, inode: Inode, path: strin
     },
     truncate: (length) =>
       process.operate('truncate', path, () => {
+        inode.isCut ||= length < inode.now.size;
         put({ bytes: inode.now.bytes.subarray(0, length), size: length });
       }),
     chown: () => Promise.resolve(),
@@ -104,6 +105,7 @@ async function sync(process: VirtualProcess, host: Host, inode: Inode, path: str
     await process.operate('sync', path, () => {
       if (inode.isForsaken) return;
       inode.durable = inode.now;
+      inode.isCut = false;
       host.onSynced();
     });
   } catch (error) {

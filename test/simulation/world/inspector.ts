@@ -12,6 +12,9 @@ const JOURNAL_BYTES = 1024 * 1024;
 const STAGE_BYTES = 16 * 1024;
 /** How long a daemon may take to believe what it sees, in true time that it was awake for. */
 const BELIEF_MS = 15_000;
+/** A date tells the time to a second, and is as old as its way was long. */
+const DATE_ERROR_MS = 3_000;
+const DISK_FAILED = 'the disk failed when the answer came';
 const LAST_SAFE_MOMENT_MS = 600_000;
 
 /** Looks at everything that happens, and says what must not have happened. */
@@ -145,7 +148,7 @@ export class Inspector implements Witness {
     const grant = world.server.accessOf(document?.tokens?.access_token ?? '');
     const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
     const isRaced = this.#fileToken !== earlier.token;
-    if (world.timeline.nowMs < lastSafeMs && !world.isClockWrong && !isRaced) {
+    if (world.timeline.nowMs < lastSafeMs && !world.wasClockSet && !isRaced) {
       this.blame('a refresh token was sent again although nobody knew what had become of it');
     }
   }
@@ -162,10 +165,10 @@ export class Inspector implements Witness {
   }
 
   onAnswer(sending: Sending): void {
-    if (sending.child !== null && !this.#isOnDisk(sending.child)) {
-      if (!sending.process.isAlive) sending.excuse ??= 'killed in the one write that records the answer';
-      else if (this.#world.lastErrorAt > sending.operation)
-        sending.excuse ??= 'the disk failed when the answer came';
+    if (sending.child === null) return;
+    if (this.#world.lastErrorAt > sending.operation) sending.excuse ??= DISK_FAILED;
+    if (!sending.process.isAlive && !this.#isOnDisk(sending.child)) {
+      sending.excuse ??= 'killed in the one write that records the answer';
     }
   }
 
@@ -173,7 +176,9 @@ export class Inspector implements Witness {
   onSynced(): void {
     for (const sending of this.sendings.slice(-4)) {
       const { access, isSealed } = sending;
-      if (access !== null && !isSealed && this.#isDurable(access)) sending.isSealed = true;
+      if (access === null || isSealed || !this.#isDurable(access)) continue;
+      sending.isSealed = true;
+      if (sending.excuse === DISK_FAILED) sending.excuse = null;
     }
   }
 
@@ -222,7 +227,8 @@ export class Inspector implements Witness {
     const nowMs = world.timeline.nowMs;
     const token = credential.accessToken.reveal();
     const grant = world.server.accessOf(token);
-    if (grant !== undefined && grant.expiresAtMs <= nowMs && !world.isClockWrong) {
+    const toleranceMs = world.wasClockSet ? DATE_ERROR_MS : 0;
+    if (grant !== undefined && grant.expiresAtMs + toleranceMs <= nowMs && process.canKnowTime) {
       this.blame('a consumer was given an expired token');
     }
     this.#judgeGeneration(credential.generation, token);

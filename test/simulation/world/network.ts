@@ -107,6 +107,7 @@ export class Network {
     const sending = await process.operate('send', token, () => this.#witness.onSend(process, token));
     const mishap = this.#mishaps.shift();
     const answer = await this.#travel(process, sending, mishap, onBytes);
+    if (answer.kind === 'answered') process.canKnowTime = true;
     sending.end = answer.kind === 'answered' ? 'answered' : answer.kind === 'lost' ? 'lost' : 'never sent';
     return answer;
   }

@@ -52,6 +52,8 @@ export class VirtualProcess {
   readonly clock: Clock;
   readonly #host: Host;
   readonly #locked = new Map<Inode, object>();
+  /** Whether it can know that the machine's clock is behind: it has seen it being set, or had an answer with a date. */
+  canKnowTime: boolean;
   #isAlive = true;
   #stoppedUntilMs = 0;
 
@@ -59,6 +61,7 @@ export class VirtualProcess {
     this.name = name;
     this.isDaemon = isDaemon;
     this.#host = host;
+    this.canKnowTime = host.wallOffsetMs >= 0;
     this.clock = {
       now: () => host.timeline.nowMs + host.wallOffsetMs,
       monotonicMs: () => host.timeline.monotonicMs,

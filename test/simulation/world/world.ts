@@ -56,7 +56,7 @@ export class World implements Host {
   /** What is to be called when auth.json or its directory has changed. */
   readonly watchers = new Set<() => void>();
   wallOffsetMs = 0;
-  isClockWrong = false;
+  wasClockSet = false;
   /** Until then the daemons could not know what happened: they slept, were stopped or not yet there. */
   restlessUntilMs = START_MS;
   wasStopped = false;
