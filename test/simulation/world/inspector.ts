@@ -160,7 +160,7 @@ export class Inspector implements Witness {
     if (journal === null || !journal.isSynced || journal.now.size < JOURNAL_BYTES) {
       this.blame('a refresh token was sent before the intent was durable');
     }
-    const hasStage = world.stages().some((inode) => inode.isSynced && inode.now.size >= STAGE_BYTES);
+    const hasStage = world.allStages().some((inode) => inode.isSynced && inode.now.size >= STAGE_BYTES);
     if (!hasStage) this.blame('a refresh token was sent before there was room for a new auth.json');
   }
 

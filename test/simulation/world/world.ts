@@ -1,4 +1,4 @@
-import { Disk, Inode } from './disk.js';
+import { Disk, Inode, splitPath } from './disk.js';
 import { Inspector } from './inspector.js';
 import { parseDocument } from './login-text.js';
 import { Network } from './network.js';
@@ -176,12 +176,19 @@ export class World implements Host {
     return null;
   }
 
-  /** The temporary files beside auth.json, wherever it is or was. */
+  /** The temporary files beside auth.json. */
   stages(): Inode[] {
-    return [this.home, '/data'].flatMap((path) =>
-      [...(this.disk.directories.get(path)?.now ?? [])].flatMap(([name, node]) =>
-        name.startsWith('.auth.json.codex-authd-') && node instanceof Inode ? [node] : [],
-      ),
+    return this.#stagesIn(splitPath(this.realPath).directory);
+  }
+
+  /** The same, also where auth.json was before. */
+  allStages(): Inode[] {
+    return [this.home, '/data'].flatMap((path) => this.#stagesIn(path));
+  }
+
+  #stagesIn(path: string): Inode[] {
+    return [...(this.disk.directories.get(path)?.now ?? [])].flatMap(([name, node]) =>
+      name.startsWith('.auth.json.codex-authd-') && node instanceof Inode ? [node] : [],
     );
   }
 
