@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process';
+import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describeError } from '../../src/errors.js';
+
+/** The versions whose ways of writing differ: the one that the newest TypeScript SDK brings, and the newest (facts 3). */
+export const CODEX_VERSIONS = ['0.163.0', '0.169.0'] as const;
+export type CodexVersion = (typeof CODEX_VERSIONS)[number];
+
+/** How long a download of 400 MB may take, in milliseconds. */
+export const CODEX_INSTALL_TIMEOUT_MS = 600_000;
+
+const CACHE = fileURLToPath(new URL('../../.cache/codex', import.meta.url));
+
+/**
+ * The path of a real Codex. It comes from npm into `.cache/codex`, which is not part of the repository, when it is
+ * asked for the first time.
+ */
+export async function codexBinary(version: CodexVersion): Promise<string> {
+  const home = join(CACHE, version);
+  if (!(await exists(home))) await install(version, home);
+  const vendor = join(home, 'node_modules', '@openai', `codex-${process.platform}-${process.arch}`, 'vendor');
+  const [triple] = await readdir(vendor);
+  if (triple === undefined) throw new Error(`there is no Codex for this system in ${vendor}`);
+  return join(vendor, triple, 'bin', 'codex');
+}
+
+/** Whole or not at all: two test files may want it at once, and a download may break off. */
+async function install(version: CodexVersion, home: string): Promise<void> {
+  await mkdir(CACHE, { recursive: true });
+  const draft = await mkdtemp(join(CACHE, `.${version}-`));
+  try {
+    await npmInstall(`@openai/codex@${version}`, draft);
+    await rename(draft, home).catch(async (error: unknown) => {
+      if (!(await exists(home))) throw error;
+    });
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+async function npmInstall(what: string, prefix: string): Promise<void> {
+  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', prefix];
+  try {
+    await promisify(execFile)('npm', ['install', ...options, what], { cwd: prefix, env: realEnvironment() });
+  } catch (error) {
+    throw new Error(`the real Codex cannot be installed from npm: ${describeError(error)}`, { cause: error });
+  }
+}
+
+/** npm alone may leave this machine: without the guard of the tests, and with the settings of whoever runs them. */
+function realEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _guard, LOOPBACK_ONLY_REPORT: _report, ...env } = process.env;
+  return { ...env, HOME: userInfo().homedir };
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
