@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { AuthFile } from './auth-file/auth-file.js';
 import { Journal } from './auth-file/journal.js';
+import { Journals } from './auth-file/journals.js';
 import { locateRealFile } from './auth-file/locate.js';
 import { AccountLock } from './auth-file/lock.js';
 import { RecordStore } from './auth-file/record-store.js';
@@ -46,7 +47,7 @@ export async function keepAccount(
       log.error({ account: config.name, err: error }, message);
     };
   const onLost = reportFailure('the account lock was lost');
-  const lock = new AccountLock({ ...surroundings, path, socket: settings.socketPath, onLost });
+  const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, log);
   await sweep(path, fs, lock, log);
 
@@ -56,7 +57,9 @@ export async function keepAccount(
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
-    journal: new Journal(fs, settings.stateDirectory, name),
+    journal: new Journals(new Journal(fs, settings.stateDirectory, name), () =>
+      lock.otherStates.map((directory) => new Journal(fs, directory, name)),
+    ),
     lock,
     clock,
     log,

@@ -12,6 +12,8 @@ const OwnerSchema = v.object({
   /** Whether the kernel's lock was a `flock`. */
   flock: v.boolean(),
   socket: v.string(),
+  /** Where its journals are, and those of daemons before it that were killed. */
+  states: v.optional(v.array(v.string()), []),
   since: v.string(),
 });
 
@@ -20,9 +22,12 @@ export type LockOwner = v.InferOutput<typeof OwnerSchema>;
 
 const LARGEST_BYTES = 4096;
 
-export function describeOwner(socket: string, machine: string, flock: boolean, nowMs: number): LockOwner {
-  const since = new Date(nowMs).toISOString();
-  return { pid: process.pid, host: hostname(), machine, flock, socket, since };
+/** Who is about to be written down: this process, beside what he says of himself. */
+export function describeOwner(
+  self: Pick<LockOwner, 'machine' | 'flock' | 'socket' | 'states'>,
+  nowMs: number,
+): LockOwner {
+  return { pid: process.pid, host: hostname(), ...self, since: new Date(nowMs).toISOString() };
 }
 
 /** Who wrote himself down last; null if nobody did. */
@@ -37,4 +42,5 @@ export async function readOwner(fs: FileSystem, path: string): Promise<LockOwner
 export async function writeOwner(file: OpenFile, owner: LockOwner): Promise<void> {
   await file.truncate(0);
   await writeAll(file, Buffer.from(`${JSON.stringify(owner, null, 2)}\n`));
+  await file.sync();
 }

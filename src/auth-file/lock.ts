@@ -11,6 +11,8 @@ export interface AccountLockOptions {
   readonly path: string;
   /** Where the daemon that holds it can be reached: told to those who want it too. */
   readonly socket: string;
+  /** Where its journals are: told to whoever takes the lock when this daemon was killed. */
+  readonly stateDirectory: string;
   readonly fs: FileSystem;
   readonly clock: Clock;
   readonly sharedLocks: SharedLocks;
@@ -19,6 +21,8 @@ export interface AccountLockOptions {
   readonly onLost: (error: Error) => void;
 }
 
+/** Nobody starts daemons with more state directories for one file, but for an accident. */
+const MOST_STATES = 8;
 /** How often the lock of another machine is tried again until it is stale. */
 const RETRY_MS = 500;
 
@@ -32,6 +36,7 @@ export class AccountLock {
   readonly #options: AccountLockOptions;
   #held: HeldLock | null = null;
   #turn: Promise<unknown> = Promise.resolve();
+  #otherStates: readonly string[] = [];
 
   constructor(options: AccountLockOptions) {
     this.#options = options;
@@ -40,6 +45,11 @@ export class AccountLock {
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
     return this.#held?.shared.isCompromised === false;
+  }
+
+  /** Other state directories of those who had the lock and did not let go of it: of daemons that were killed. */
+  get otherStates(): readonly string[] {
+    return this.#otherStates;
   }
 
   /**
@@ -92,7 +102,7 @@ export class AccountLock {
   }
 
   async #take(realPath: string): Promise<HeldLock> {
-    const { fs, clock, socket, machine, sharedLocks } = this.#options;
+    const { fs, clock, socket, stateDirectory, machine, sharedLocks } = this.#options;
     const kernel = await tryKernelLock(fs, ownerPath(realPath));
     if (kernel === null) throw this.#heldBy(await readOwner(fs, ownerPath(realPath)));
     try {
@@ -102,7 +112,9 @@ export class AccountLock {
       if (isDead) await sharedLocks.remove(sharedPath(realPath));
       const shared = await this.#takeShared(realPath, last);
       try {
-        await writeOwner(kernel.file, describeOwner(socket, machine, kernel.isFlock, clock.now()));
+        const states = [stateDirectory, ...this.#rememberStates(last?.states ?? [])];
+        const self = { machine, flock: kernel.isFlock, socket, states };
+        await writeOwner(kernel.file, describeOwner(self, clock.now()));
       } catch (error) {
         // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
         await shared.release();
@@ -113,6 +125,13 @@ export class AccountLock {
       await kernel.release();
       throw error;
     }
+  }
+
+  #rememberStates(states: readonly string[]): readonly string[] {
+    const known = new Set([...this.#otherStates, ...states]);
+    known.delete(this.#options.stateDirectory);
+    this.#otherStates = [...known].slice(-MOST_STATES);
+    return this.#otherStates;
   }
 
   /** `last` is who wrote himself down as the owner. */

@@ -68,7 +68,8 @@ export function dueAt(credential: Credential, provenance: Provenance, policy: Re
     lifetimeMs / 2,
   );
   const jitterMs = leadMs * policy.jitterFraction * fractionOf(provenance.jitterSeed);
-  return Math.max(expiresAtMs - leadMs + jitterMs, earliestAtMs);
+  // What was obtained when the clock was wrong may seem to be obtained later than it expires.
+  return Math.max(expiresAtMs - leadMs + jitterMs, Math.min(earliestAtMs, expiresAtMs));
 }
 
 /**

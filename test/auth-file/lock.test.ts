@@ -11,6 +11,7 @@ import { scratchDir } from '../support/scratch-dir.js';
 
 const REAL = {
   socket: '/nowhere.sock',
+  stateDirectory: '/state',
   fs: systemFileSystem,
   clock: systemClock,
   sharedLocks,

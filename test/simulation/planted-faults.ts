@@ -26,6 +26,12 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     ...fs,
     readdir: async (path) => (await fs.readdir(path)).filter((name) => !isJournal(name)),
   })),
+  'know only its own state directory': (surroundings, process) =>
+    onFileSystem((fs) => ({
+      ...fs,
+      readdir: async (path) =>
+        (await fs.readdir(path)).filter((name) => path === process.stateDirectory || !isJournal(name)),
+    }))(surroundings),
   'clear the journal before the commit': onFileSystem((fs) => ({
     ...fs,
     async open(path, flags, mode) {

@@ -36,7 +36,8 @@ export async function run(
   { tamper = (same) => same, isTraced = false }: RunOptions = {},
 ): Promise<Report> {
   const tickMs = Math.min(Math.max(plan.lifetimeMs / 4, 10 * SECOND), 24 * 3600 * SECOND);
-  const stateDirectories = ['/home/somebody/.local/state/codex-authd'];
+  const state = '/home/somebody/.local/state/codex-authd';
+  const stateDirectories = plan.isApart ? [state, '/elsewhere/codex-authd'] : [state];
   const world = new World({ ...plan, beliefMs: tickMs, stateDirectories });
   if (isTraced) world.trace = [];
   const login = textOf(loginDocument(world.server.logIn('somebody'), world.nextNote(), world.timeline.nowMs));

@@ -109,7 +109,11 @@ export class Daemon {
 
   #start(): VirtualProcess {
     this.#starts += 1;
-    const process = new VirtualProcess(`${this.#name}.${String(this.#starts)}`, true, this.#world);
+    const process = new VirtualProcess(
+      `${this.#name}.${String(this.#starts)}`,
+      this.#options.stateDirectory,
+      this.#world,
+    );
     this.#world.join(process);
     this.#world.restlessUntilMs = this.#world.timeline.nowMs;
     void this.#boot(process);
@@ -140,7 +144,7 @@ export class Daemon {
         world.inspector.blame(`a daemon failed: ${String(error)}`);
       world.note(process.name, 'does not start:', error);
       process.kill();
-      this.#end(this.#options.tickMs);
+      this.#end();
     }
   }
 
@@ -151,7 +155,10 @@ export class Daemon {
     });
   }
 
-  #end(restartMs = RESTART_MS): void {
+  /** Soon or late, so that the other daemon has a chance to be the next one. */
+  #end(): void {
+    const { random } = this.#world;
+    const restartMs = random.chance(0.5) ? RESTART_MS : RESTART_MS + random.next() * this.#options.tickMs;
     this.#kept = null;
     this.#stopWatching();
     this.#world.processes.delete(this.#process);

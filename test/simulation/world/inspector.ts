@@ -17,13 +17,19 @@ const DATE_ERROR_MS = 3_000;
 const DISK_FAILED = 'the disk failed when the answer came';
 const LAST_SAFE_MOMENT_MS = 600_000;
 
+/** Which credential has which number. */
+interface Numbering {
+  readonly tokens: Map<number, string>;
+  greatest: number;
+}
+
 /** Looks at everything that happens, and says what must not have happened. */
 export class Inspector implements Witness {
   readonly #world: World;
   readonly sendings: Sending[] = [];
   #violation: string | null = null;
-  readonly #tokenOfGeneration = new Map<number, string>();
-  #greatestGeneration = 0;
+  /** By the state directory in which they are counted. */
+  readonly #numberings = new Map<string, Numbering>();
   /** The refresh token of the last whole document in auth.json, and since when others have had a hand in it. */
   #fileToken: string | null = null;
   /** The access token in the file now, and until when others were there. */
@@ -136,7 +142,7 @@ export class Inspector implements Witness {
     const world = this.#world;
     if (earlier.end === 'never sent' || earlier.isUntouched) return;
     if (earlier.isRejected) {
-      const isKnown = world.recordTexts().some((text) => text.includes(fingerprint));
+      const isKnown = world.recordTexts(process).some((text) => text.includes(fingerprint));
       if (earlier.process === process || isKnown) this.blame('a refresh token was sent again that is dead');
       return;
     }
@@ -231,23 +237,21 @@ export class Inspector implements Witness {
     if (grant !== undefined && grant.expiresAtMs + toleranceMs <= nowMs && process.canKnowTime) {
       this.blame('a consumer was given an expired token');
     }
-    this.#judgeGeneration(credential.generation, token);
+    this.#judgeGeneration(process, credential.generation, token);
     const ours = this.sendings.findLast(({ access }) => access === token);
     if (ours?.isSealed === false) this.blame('a token was told before it was durable');
     if (ours === undefined) this.#judgeSource(process, token);
   }
 
-  #judgeGeneration(generation: number, token: string): void {
-    const known = this.#tokenOfGeneration.get(generation);
-    if (known === token) return;
-    if (this.#world.hadDiskTrouble) return;
+  #judgeGeneration(process: VirtualProcess, generation: number, token: string): void {
+    const numbering = this.#numberings.get(process.stateDirectory) ?? { tokens: new Map(), greatest: 0 };
+    this.#numberings.set(process.stateDirectory, numbering);
+    const known = numbering.tokens.get(generation);
+    if (known === token || this.#world.hadDiskTrouble) return;
     if (known !== undefined) this.blame(`two credentials have the generation ${String(generation)}`);
-    else if (generation < this.#greatestGeneration)
-      this.blame(
-        `the generation went back from ${String(this.#greatestGeneration)} to ${String(generation)}`,
-      );
-    this.#tokenOfGeneration.set(generation, token);
-    this.#greatestGeneration = Math.max(generation, this.#greatestGeneration);
+    else if (generation < numbering.greatest) this.blame('the generation went back');
+    numbering.tokens.set(generation, token);
+    numbering.greatest = Math.max(generation, numbering.greatest);
   }
 
   /** What somebody else wrote may be told for as long as it is in the file, and until it can be known that it is not. */

@@ -26,7 +26,7 @@ const ABOUT_TO_EXPIRE = 1 / 12;
 
 /** Somebody runs Codex of this version, and goes. */
 export async function run(world: World, version: CodexVersion, deed: Deed): Promise<void> {
-  const process = new VirtualProcess(`codex ${version}`, false, world);
+  const process = new VirtualProcess(`codex ${version}`, '', world);
   world.join(process);
   const { home, realPath } = world;
   const codex: Codex = {

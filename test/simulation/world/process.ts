@@ -48,7 +48,8 @@ const NEVER = new Promise<never>(() => undefined);
 /** A process: it can be killed or stopped at every operation, and then nothing of it goes on. */
 export class VirtualProcess {
   readonly name: string;
-  readonly isDaemon: boolean;
+  /** Empty for those who are no daemon. */
+  readonly stateDirectory: string;
   readonly clock: Clock;
   readonly #host: Host;
   readonly #locked = new Map<Inode, object>();
@@ -57,9 +58,9 @@ export class VirtualProcess {
   #isAlive = true;
   #stoppedUntilMs = 0;
 
-  constructor(name: string, isDaemon: boolean, host: Host) {
+  constructor(name: string, stateDirectory: string, host: Host) {
     this.name = name;
-    this.isDaemon = isDaemon;
+    this.stateDirectory = stateDirectory;
     this.#host = host;
     this.canKnowTime = host.wallOffsetMs >= 0;
     this.clock = {
@@ -70,6 +71,10 @@ export class VirtualProcess {
           this.#whenRunning(wake);
         }),
     };
+  }
+
+  get isDaemon(): boolean {
+    return this.stateDirectory !== '';
   }
 
   get isAlive(): boolean {

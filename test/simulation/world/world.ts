@@ -202,12 +202,11 @@ export class World implements Host {
     return [this.realPath, ...journals].map(read).filter((text) => text !== null);
   }
 
-  recordTexts(): string[] {
-    return this.stateDirectories.flatMap((directory) => {
-      const names = [...(this.disk.directories.get(directory)?.now.keys() ?? [])];
-      const records = names.filter((name) => name.endsWith('.json'));
-      return records.map((name) => this.disk.read(`${directory}/${name}`) ?? '');
-    });
+  /** What a process can know from its records. */
+  recordTexts({ stateDirectory }: VirtualProcess): string[] {
+    const names = [...(this.disk.directories.get(stateDirectory)?.now.keys() ?? [])];
+    const records = names.filter((name) => name.endsWith('.json'));
+    return records.map((name) => this.disk.read(`${stateDirectory}/${name}`) ?? '');
   }
 }
 

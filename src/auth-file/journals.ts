@@ -1,0 +1,33 @@
+import { Journal, type Intent, type OpenJournal, type Unfinished } from './journal.js';
+
+/**
+ * The journals of an account, wherever they are: in the state directory of this daemon, where it writes its own, and in
+ * those of daemons that kept the same auth.json with a state directory of their own and were killed.
+ */
+export class Journals {
+  readonly #own: Journal;
+  readonly #others: () => readonly Journal[];
+
+  constructor(own: Journal, others: () => readonly Journal[]) {
+    this.#own = own;
+    this.#others = others;
+  }
+
+  /** @throws the file system's error; nothing is left behind then */
+  begin(intent: Intent): Promise<OpenJournal> {
+    return this.#own.begin(intent);
+  }
+
+  /** What daemons before this one left. A directory that cannot be read any more tells nothing. */
+  async read(): Promise<Unfinished[]> {
+    const left = await this.#own.read();
+    for (const journal of this.#others()) left.push(...(await journal.read().catch(() => [])));
+    return left;
+  }
+
+  /** Removes durably what is written of the rotation that spent this token, if anything is. */
+  async clear(spent: string): Promise<void> {
+    for (const journal of this.#others()) await journal.clear(spent).catch(() => undefined);
+    await this.#own.clear(spent);
+  }
+}
