@@ -27,7 +27,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     for (let round = 1; round <= 3; round += 1) {
-      await logIn(stage, CODEX_REFRESHES_S);
+      await logIn(stage, { lifetimeSeconds: CODEX_REFRESHES_S });
       expect(await runTurn(stage.codex)).toMatchObject({ code: 0 });
       const tokens = await tokensInFile(stage);
       await log.until(({ data }) => data.fingerprint === fingerprintOf(tokens.access_token));
@@ -41,7 +41,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('a rotation does not disturb a turn: the old token serves before it, the new one after it', async () => {
     const stage = await setStage(binary);
     const { endpoint, model, sandbox } = stage;
-    const before = await logIn(stage, NOBODY_REFRESHES_S);
+    const before = await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({
       sandbox,
       tokenEndpoint: endpoint.url,
@@ -70,7 +70,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('a Codex whose token the server has ended finds the next one in the file, and spends nothing', async () => {
     const stage = await setStage(binary);
     const { endpoint, model, sandbox } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     model.refuseNext();
     const held = model.holdNext();
@@ -86,13 +86,13 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('Codex commits the tokens of another login while the daemon waits for its own: they stay', async () => {
     const stage = await setStage(binary);
     const { endpoint, sandbox } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     const gate = endpoint.holdNext();
     const refreshed = daemon.ask('/v1/refresh', 'POST');
     await gate.arrived;
-    await logIn(stage, CODEX_REFRESHES_S, 'acct-other');
+    await logIn(stage, { lifetimeSeconds: CODEX_REFRESHES_S, accountId: 'acct-other' });
     expect(await runTurn(stage.codex)).toMatchObject({ code: 0 });
     const theirs = await tokensInFile(stage);
     gate.open();
@@ -112,7 +112,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('`codex logout` while the daemon waits for its answer stays a logout', async () => {
     const stage = await setStage(binary);
     const { endpoint, sandbox, authFile } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     const gate = endpoint.holdNext();
@@ -130,7 +130,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('`codex login --with-api-key` while the daemon waits for its answer stays in the file', async () => {
     const stage = await setStage(binary);
     const { endpoint, sandbox, authFile } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     const gate = endpoint.holdNext();
