@@ -1,4 +1,4 @@
-import { access, lstat, readFile } from 'node:fs/promises';
+import { access, lstat, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CODEX_INSTALL_TIMEOUT_MS, CODEX_VERSIONS, codexBinary } from '../support/codex-binary.js';
@@ -65,6 +65,31 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
     expect(endpoint.isAlive(after.refresh_token)).toBe(true);
     expect(endpoint.requests.filter(isCodex)).toEqual([]);
     await expectNoLockDirectories(stage);
+  });
+
+  it('a daemon that rotates again and again disturbs no turn, and leaves the rotating to nobody else', async () => {
+    const stage = await setStage(binary);
+    const { endpoint, sandbox } = stage;
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
+    await writeFile(sandbox.configFile, 'demand_interval_seconds = 0\n');
+    const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    const working = new AbortController();
+    const rotating = (async () => {
+      while (!working.signal.aborted) {
+        expect(await daemon.ask('/v1/refresh', 'POST')).toMatchObject({ status: 200 });
+        await expectNoLockDirectories(stage);
+      }
+    })();
+    const turns = await Promise.all([startTurn(stage.codex), startTurn(stage.codex)]);
+    for (const turn of turns) expect(await turn.ended).toMatchObject({ code: 0 });
+    expect(await runTurn(stage.codex)).toMatchObject({ code: 0 });
+    working.abort();
+    await rotating;
+    console.info(`${version}: 3 turns, ${String(endpoint.requests.length)} rotations meanwhile`);
+    expect(endpoint.requests.length).toBeGreaterThan(10);
+    expect(endpoint.requests.filter(isCodex)).toEqual([]);
+    expect(endpoint.sentTwice()).toEqual([]);
+    expect(endpoint.isAlive((await tokensInFile(stage)).refresh_token)).toBe(true);
   });
 
   it('a Codex whose token the server has ended finds the next one in the file, and spends nothing', async () => {

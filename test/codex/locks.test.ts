@@ -127,6 +127,19 @@ describe.each(['a file', 'a link'] as const)('where auth.json is %s, a real Code
   });
 });
 
+it('with a directory in the place of its second lock, which the daemon never makes, Codex 0.169 loses its login', async () => {
+  const stage = await setStage(binary);
+  const { endpoint, authFile, codex } = stage;
+  const before = await logIn(stage, { lifetimeSeconds: CODEX_REFRESHES_S });
+  await mkdir(`${authFile}.lock`);
+  const turn = await startTurn(codex);
+  await endpoint.request(1);
+  const end = await turn.ended;
+  console.info({ code: end.code, requests: endpoint.requests.length });
+  expect(await tokensInFile(stage)).toEqual(before);
+  expect(endpoint.isAlive(before.refresh_token)).toBe(false);
+});
+
 describe('while a Codex holds its locks, the daemon', () => {
   it.each(['auth.lock', 'auth.json.lock'])('waits for %s, and commits when it is free', async (name) => {
     const stage = await setStage(binary);
