@@ -1,4 +1,4 @@
-import { access, lstat, readFile } from 'node:fs/promises';
+import { access, lstat, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CODEX_INSTALL_TIMEOUT_MS, CODEX_VERSIONS, codexBinary } from '../support/codex-binary.js';
@@ -27,7 +27,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     for (let round = 1; round <= 3; round += 1) {
-      await logIn(stage, CODEX_REFRESHES_S);
+      await logIn(stage, { lifetimeSeconds: CODEX_REFRESHES_S });
       expect(await runTurn(stage.codex)).toMatchObject({ code: 0 });
       const tokens = await tokensInFile(stage);
       await log.until(({ data }) => data.fingerprint === fingerprintOf(tokens.access_token));
@@ -41,7 +41,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('a rotation does not disturb a turn: the old token serves before it, the new one after it', async () => {
     const stage = await setStage(binary);
     const { endpoint, model, sandbox } = stage;
-    const before = await logIn(stage, NOBODY_REFRESHES_S);
+    const before = await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({
       sandbox,
       tokenEndpoint: endpoint.url,
@@ -67,10 +67,35 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
     await expectNoLockDirectories(stage);
   });
 
+  it('a daemon that rotates again and again disturbs no turn, and leaves the rotating to nobody else', async () => {
+    const stage = await setStage(binary);
+    const { endpoint, sandbox } = stage;
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
+    await writeFile(sandbox.configFile, 'demand_interval_seconds = 0\n');
+    const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    const working = new AbortController();
+    const rotating = (async () => {
+      while (!working.signal.aborted) {
+        expect(await daemon.ask('/v1/refresh', 'POST')).toMatchObject({ status: 200 });
+        await expectNoLockDirectories(stage);
+      }
+    })();
+    const turns = await Promise.all([startTurn(stage.codex), startTurn(stage.codex)]);
+    for (const turn of turns) expect(await turn.ended).toMatchObject({ code: 0 });
+    expect(await runTurn(stage.codex)).toMatchObject({ code: 0 });
+    working.abort();
+    await rotating;
+    console.info(`${version}: 3 turns, ${String(endpoint.requests.length)} rotations meanwhile`);
+    expect(endpoint.requests.length).toBeGreaterThan(10);
+    expect(endpoint.requests.filter(isCodex)).toEqual([]);
+    expect(endpoint.sentTwice()).toEqual([]);
+    expect(endpoint.isAlive((await tokensInFile(stage)).refresh_token)).toBe(true);
+  });
+
   it('a Codex whose token the server has ended finds the next one in the file, and spends nothing', async () => {
     const stage = await setStage(binary);
     const { endpoint, model, sandbox } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     model.refuseNext();
     const held = model.holdNext();
@@ -86,13 +111,13 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('Codex commits the tokens of another login while the daemon waits for its own: they stay', async () => {
     const stage = await setStage(binary);
     const { endpoint, sandbox } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     const gate = endpoint.holdNext();
     const refreshed = daemon.ask('/v1/refresh', 'POST');
     await gate.arrived;
-    await logIn(stage, CODEX_REFRESHES_S, 'acct-other');
+    await logIn(stage, { lifetimeSeconds: CODEX_REFRESHES_S, accountId: 'acct-other' });
     expect(await runTurn(stage.codex)).toMatchObject({ code: 0 });
     const theirs = await tokensInFile(stage);
     gate.open();
@@ -112,7 +137,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('`codex logout` while the daemon waits for its answer stays a logout', async () => {
     const stage = await setStage(binary);
     const { endpoint, sandbox, authFile } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     const gate = endpoint.holdNext();
@@ -130,7 +155,7 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
   it('`codex login --with-api-key` while the daemon waits for its answer stays in the file', async () => {
     const stage = await setStage(binary);
     const { endpoint, sandbox, authFile } = stage;
-    await logIn(stage, NOBODY_REFRESHES_S);
+    await logIn(stage, { lifetimeSeconds: NOBODY_REFRESHES_S });
     const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
     const log = daemon.listen();
     const gate = endpoint.holdNext();

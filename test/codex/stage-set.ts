@@ -16,12 +16,15 @@ export interface StageSet {
   readonly authFile: string;
   /** For `startCodex`. */
   readonly codex: CodexOptions;
+  /** How far back the token endpoint's clock stands, in milliseconds. */
+  readonly clock: { agoMs: number };
 }
 
 export async function setStage(binary: string): Promise<StageSet> {
-  const endpoint = await StrictTokenEndpoint.start();
+  const clock = { agoMs: 0 };
+  const endpoint = await StrictTokenEndpoint.start({ now: () => Date.now() - clock.agoMs });
   const model = await ResponsesMock.start({
-    accepts: (token, nowMs) => endpoint.verifyAccessToken(token, nowMs),
+    accepts: (token, nowMs) => endpoint.honoursAccessToken(token, nowMs),
   });
   onTestFinished(async () => {
     await endpoint.close();
@@ -30,7 +33,8 @@ export async function setStage(binary: string): Promise<StageSet> {
   const sandbox = await ownSandbox();
   await configureCodex(sandbox, model.baseUrl);
   const authFile = join(sandbox.codexHome, 'auth.json');
-  return { endpoint, model, sandbox, authFile, codex: { binary, sandbox, tokenEndpoint: endpoint.url } };
+  const codex = { binary, sandbox, tokenEndpoint: endpoint.url };
+  return { endpoint, model, sandbox, authFile, codex, clock };
 }
 
 /** Codex refreshes what has less than 5 minutes left (facts 2.2); the daemon waits for half of such a short life. */
@@ -38,16 +42,21 @@ export const CODEX_REFRESHES_S = 240;
 /** With this much left Codex does nothing, and neither does the daemon for a while. */
 export const NOBODY_REFRESHES_S = 3600;
 
-/** Writes a new login into the file, whose access token lives for so long; later ones live an hour. */
-export async function logIn(
-  stage: StageSet,
-  lifetimeSeconds: number,
-  accountId?: string,
-): Promise<LoginTokens> {
-  const { endpoint, authFile } = stage;
+export interface NewLogin {
+  readonly lifetimeSeconds: number;
+  /** How long ago it took place; just now by default. */
+  readonly agoMs?: number;
+  readonly accountId?: string;
+}
+
+/** Writes a new login into the file. The access tokens that follow on it live an hour. */
+export async function logIn({ endpoint, authFile, clock }: StageSet, login: NewLogin): Promise<LoginTokens> {
+  const { lifetimeSeconds, agoMs = 0, accountId } = login;
   endpoint.lifetimeSeconds = lifetimeSeconds;
+  clock.agoMs = agoMs;
   const tokens = endpoint.login(accountId === undefined ? {} : { accountId });
   endpoint.lifetimeSeconds = NOBODY_REFRESHES_S;
+  clock.agoMs = 0;
   await writeAuthFile(authFile, chatgptFile(tokens));
   return tokens;
 }

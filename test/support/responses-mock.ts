@@ -21,7 +21,7 @@ export interface ModelRequest {
 }
 
 export interface ResponsesMockOptions {
-  /** Whether a bearer token is valid at this moment: `StrictTokenEndpoint.verifyAccessToken`, as a rule. */
+  /** Whether a bearer token is valid at this moment: one of `StrictTokenEndpoint`'s tests, as a rule. */
   readonly accepts: (accessToken: string, nowMs: number) => boolean;
   /** What the model says. */
   readonly reply?: string;

@@ -108,6 +108,11 @@ export class StrictTokenEndpoint implements AsyncDisposable {
     return this.#families.accepts(accessToken, nowMs);
   }
 
+  /** The same for a server with which the access tokens of a login end when the login does. */
+  honoursAccessToken(accessToken: string, nowMs: number): boolean {
+    return this.#families.honours(accessToken, nowMs);
+  }
+
   /** Prescribes the answers to the next requests, one each. */
   answerNext(...answers: readonly ScriptedAnswer[]): void {
     this.#script.push(...answers);

@@ -20,7 +20,7 @@ interface Family {
 export class TokenFamilies {
   readonly #families = new Map<string, Family>();
   readonly #spent = new Set<string>();
-  readonly #expiries = new Map<string, number>();
+  readonly #access = new Map<string, { readonly family: Family; readonly expiresAtMs: number }>();
 
   /** A new login: a family of its own. */
   begin(nowMs: number, lifetimeSeconds: number, claims: TokenClaims): LoginTokens {
@@ -58,8 +58,13 @@ export class TokenFamilies {
 
   /** Whether the access token was issued here and had not expired at that moment. */
   accepts(accessToken: string, nowMs: number): boolean {
-    const expiresAtMs = this.#expiries.get(accessToken);
-    return expiresAtMs !== undefined && nowMs < expiresAtMs;
+    const known = this.#access.get(accessToken);
+    return known !== undefined && nowMs < known.expiresAtMs;
+  }
+
+  /** The same for a server with which the access tokens end when their login does. */
+  honours(accessToken: string, nowMs: number): boolean {
+    return this.accepts(accessToken, nowMs) && this.#access.get(accessToken)?.family.state === 'alive';
   }
 
   #issue(family: Family, nowMs: number, lifetimeSeconds: number, refreshToken?: string): LoginTokens {
@@ -70,7 +75,8 @@ export class TokenFamilies {
       ...(refreshToken === undefined ? {} : { refreshToken }),
     });
     this.#families.set(tokens.refresh_token, family);
-    this.#expiries.set(tokens.access_token, (Math.floor(nowMs / 1000) + lifetimeSeconds) * 1000);
+    const expiresAtMs = (Math.floor(nowMs / 1000) + lifetimeSeconds) * 1000;
+    this.#access.set(tokens.access_token, { family, expiresAtMs });
     return tokens;
   }
 }

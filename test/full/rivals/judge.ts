@@ -41,12 +41,19 @@ export class Judge {
   readonly #endpoint: StrictTokenEndpoint;
   readonly #path: string;
   readonly #killsAtMs: readonly number[];
+  readonly #unawareMs: number;
   readonly #writes: Write[] = [];
 
-  constructor(endpoint: StrictTokenEndpoint, path: string, killsAtMs: readonly number[]) {
+  constructor(
+    endpoint: StrictTokenEndpoint,
+    path: string,
+    killsAtMs: readonly number[],
+    unawareMs = UNAWARE_MS,
+  ) {
     this.#endpoint = endpoint;
     this.#path = path;
     this.#killsAtMs = killsAtMs;
+    this.#unawareMs = unawareMs;
   }
 
   /** The same rival, whose writes are noted. */
@@ -100,7 +107,7 @@ export class Judge {
     if (goneMs === null) return;
     this.unaware.count += 1;
     this.unaware.longestMs = Math.max(this.unaware.longestMs, goneMs);
-    if (goneMs > UNAWARE_MS) {
+    if (goneMs > this.#unawareMs) {
       this.violations.push(`${String(fingerprint)} was sent ${String(goneMs)} ms after the file had lost it`);
     }
   }
