@@ -68,12 +68,13 @@ export class Journal {
     }
   }
 
-  /** What daemons before this one left, but for what they had not begun to send. */
+  /** What daemons before this one left. What they had not begun to send is removed. */
   async read(): Promise<Unfinished[]> {
     const left: Unfinished[] = [];
     for (const spent of await this.#list()) {
       const found = await this.#readOne(spent);
       if (found !== null) left.push(found);
+      else await this.clear(spent).catch(() => undefined);
     }
     return left;
   }

@@ -100,11 +100,12 @@ describe('the journal of a rotation', () => {
   });
 
   it.each(['', 'nonsense', '{"spent":7}', ' '.repeat(5000)])(
-    'that was never synced tells that nothing was sent: %j',
+    'that was never synced tells that nothing was sent, and is swept up: %j',
     async (text) => {
       const directory = await scratchDir();
       await writeFile(join(directory, `default.${INTENT.spent}.journal`), text);
       expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([]);
+      expect(await readdir(directory)).toEqual([]);
     },
   );
 });
