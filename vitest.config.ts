@@ -1,10 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** `vitest run` runs the suite; `vitest run --mode full` the long tests, which take minutes each. */
+/** They take minutes, and the crash campaign needs strace and root. */
+const LONG = ['test/full/**/*.test.ts', 'test/crash/**/*.test.ts'];
+
+/** `vitest run` runs the suite; `vitest run --mode full` the long tests. */
 export default defineConfig(({ mode }) => ({
   test: {
-    include: mode === 'full' ? ['test/full/**/*.test.ts'] : ['test/**/*.test.ts'],
-    exclude: mode === 'full' ? [] : ['test/full/**'],
+    include: mode === 'full' ? LONG : ['test/**/*.test.ts'],
+    exclude: mode === 'full' ? [] : LONG,
     setupFiles: ['test/support/setup.ts'],
     // Each file has a process of its own: setup.ts changes the environment of the whole process.
     pool: 'forks',
