@@ -115,3 +115,9 @@ export async function rotateOnce(daemon: DaemonProcess): Promise<void> {
   const { status, text } = await daemon.ask('/v1/refresh', 'POST');
   if (status !== 200) throw new Error(`the rotation failed: ${text}`);
 }
+
+/** The environment in which a file of this directory is loaded into the daemon before anything else. */
+export function preloaded(...names: readonly string[]): Record<string, string> {
+  const imports = names.map((name) => `--import=${new URL(name, import.meta.url).href}`);
+  return { NODE_OPTIONS: [process.env['NODE_OPTIONS'] ?? '', ...imports].join(' ') };
+}

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AccountStatus } from '../../src/protocol.js';
 import type { DaemonProcess } from '../support/daemon-process.js';
-import { Household, rotateOnce, settled } from './household.js';
+import { Household, preloaded, rotateOnce, settled } from './household.js';
 import { CALLS, killInRotation, nameOf, type Thread, type Wreck } from './kill.js';
 import { demandStrace } from './strace.js';
 
@@ -60,10 +60,7 @@ it('killed at every system call of a rotation, it loses nothing but what it had 
 it('finds a pair lost where the answer is not recorded', async () => {
   demandStrace();
   const household = await Household.found();
-  const preload = new URL('forget-the-answer.mjs', import.meta.url).href;
-  const daemon = await household.start({
-    env: { NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import=${preload}` },
-  });
+  const daemon = await household.start({ env: preloaded('forget-the-answer.mjs') });
   const wreck = await killInRotation(household, daemon, 'files', 'rename', 1);
   expect(wreck).toMatchObject({ isSent: true, answer: '' });
   const { refresh_token } = await household.login();
