@@ -49,15 +49,16 @@ export async function keepAccount(
   const onLost = reportFailure('the account lock was lost');
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, log);
-  await sweep(path, fs, lock, log);
-
   const name = stateName(config.name, path);
+  const journal = new Journal(fs, settings.stateDirectory, name);
+  await sweep(path, fs, journal, lock, log);
+
   const keeper = new Keeper({
     ...keeperSettings(config, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
-    journal: new Journals(new Journal(fs, settings.stateDirectory, name), () =>
+    journal: new Journals(journal, () =>
       lock.otherStates.map((directory) => new Journal(fs, directory, name)),
     ),
     lock,
@@ -126,11 +127,18 @@ function heldRecord(store: RecordStore, lock: AccountLock): RecordPort {
 }
 
 /** Removes what a daemon before this one left half done; its journal has what mattered. */
-async function sweep(path: string, fs: FileSystem, lock: AccountLock, log: LogPort): Promise<void> {
+async function sweep(
+  path: string,
+  fs: FileSystem,
+  journal: Journal,
+  lock: AccountLock,
+  log: LogPort,
+): Promise<void> {
   if (!lock.held) return;
   try {
     const count = await removeLeftovers(fs, await locateRealFile(fs, path));
     if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
+    await journal.sweep();
   } catch (error) {
     log.warn(
       { reason: describeError(error) },

@@ -95,6 +95,13 @@ export class Journal {
     return left;
   }
 
+  /** Removes our own that were never begun: their daemon was killed before it could send. Only under the account's lock. */
+  async sweep(): Promise<void> {
+    for (const file of await this.#list()) {
+      if (file.isOwn && (await this.#readOne(file)) === null) await this.#fs.unlink(file.path);
+    }
+  }
+
   /** Removes durably what is written of the rotation that spent this token, if anything is. */
   async clear(spent: string): Promise<void> {
     const files = (await this.#list()).filter((file) => file.spent === spent);

@@ -1,4 +1,5 @@
-import { Journal, type Intent, type OpenJournal, type Unfinished } from './journal.js';
+import type { Journal } from './journal.js';
+import { type Intent, type OpenJournal, type Unfinished } from './journal.js';
 
 /**
  * The journals of an account, wherever they are: in the state directory of this daemon, where it writes its own, and in

@@ -152,12 +152,21 @@ describe('the journal of a rotation', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it.each(['', 'nonsense', '{"spent":7}', ' '.repeat(5000)])(
-    'that was never synced tells that nothing was sent: %j',
-    async (text) => {
+  it.each([
+    ['empty', ''],
+    ['nonsense', 'nonsense'],
+    ['of another shape', '{"spent":7}'],
+    ['blank', ' '.repeat(5000)],
+  ])(
+    'that was never synced (%s) tells that nothing was sent, and is swept up by whoever has the lock',
+    async (_, text) => {
       const directory = await scratchDir();
       await writeFile(join(directory, `default.${INTENT.spent}.journal`), text);
-      expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([]);
+      await writeFile(join(directory, 'other.aaaaaaaaaaaa.journal'), text);
+      const journal = new Journal(systemFileSystem, directory, 'default');
+      expect(await journal.read()).toEqual([]);
+      await journal.sweep();
+      expect(await readdir(directory)).toEqual(['other.aaaaaaaaaaaa.journal']);
     },
   );
 });

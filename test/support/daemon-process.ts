@@ -69,6 +69,12 @@ export class DaemonProcess {
     return daemon;
   }
 
+  get pid(): number {
+    const { pid } = this.cli.process;
+    if (pid === undefined) throw new Error('the daemon could not be started');
+    return pid;
+  }
+
   /** Resolves when a line with this message is in the log; rejects if the daemon ends before. */
   async logged(message: string): Promise<void> {
     await this.cli.stderrUntil((log) => log.includes(`"msg":"${message}"`));

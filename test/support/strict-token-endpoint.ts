@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { makeDeferred } from './deferred.js';
 import { errorBody, tokenResponse, type Reply, type ScriptedAnswer } from './scripted-answers.js';
@@ -60,6 +61,7 @@ export class StrictTokenEndpoint implements AsyncDisposable {
   readonly #script: ScriptedAnswer[] = [];
   readonly #gates: { readonly pass: (request: TokenRequest) => void; readonly opened: Promise<void> }[] = [];
   readonly #silent = new Set<ServerResponse>();
+  readonly #connections = new Set<Socket>();
   readonly #watchers: { readonly number: number; readonly notify: (request: TokenRequest) => void }[] = [];
 
   private constructor(options: StrictTokenEndpointOptions) {
@@ -70,6 +72,10 @@ export class StrictTokenEndpoint implements AsyncDisposable {
 
   static async start(options: StrictTokenEndpointOptions = {}): Promise<StrictTokenEndpoint> {
     const endpoint = new StrictTokenEndpoint(options);
+    endpoint.#server.on('connection', (socket) => {
+      endpoint.#connections.add(socket);
+      socket.once('close', () => endpoint.#connections.delete(socket));
+    });
     endpoint.#server.listen(0, '127.0.0.1');
     await once(endpoint.#server, 'listening');
     return endpoint;
@@ -161,6 +167,20 @@ export class StrictTokenEndpoint implements AsyncDisposable {
   breakSilence(): void {
     for (const response of this.#silent) response.socket?.destroy();
     this.#silent.clear();
+  }
+
+  /** Resolves when all that clients which are gone by now have sent is in the book: their connections are over. */
+  async quiet(): Promise<void> {
+    const probe = connect(Number(new URL(this.url).port), '127.0.0.1');
+    await once(probe, 'connect');
+    // Connections are accepted in the order in which they were made: after the probe's, none is missing.
+    const isAccepted = (): boolean =>
+      [...this.#connections].some(({ remotePort }) => remotePort === probe.localPort);
+    while (!isAccepted()) await once(this.#server, 'connection');
+    probe.destroy();
+    while (this.#connections.size > 0) {
+      await Promise.all([...this.#connections].map((socket) => once(socket, 'close')));
+    }
   }
 
   async close(): Promise<void> {

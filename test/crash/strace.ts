@@ -1,0 +1,98 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { onTestFinished } from 'vitest';
+
+/** A system call as strace wrote it down. */
+export interface SystemCall {
+  readonly name: string;
+  /** The whole line, with the path behind each descriptor. */
+  readonly line: string;
+  /** The thread; null where only one was traced. */
+  readonly thread: number | null;
+}
+
+export interface StraceOptions {
+  /** The system calls that are written down; all by default. */
+  readonly calls?: readonly string[];
+  /**
+   * What is to happen at one of them, as strace says it: `rename:signal=KILL:when=3`. strace counts each thread's calls
+   * of each name by themselves: with several names, or threads, the third rename might never be the third of all.
+   */
+  readonly inject?: string;
+  /** Traces every thread of the process, not just the one. */
+  readonly allThreads?: boolean;
+}
+
+/** strace at work on a running process or one of its threads. */
+export class Strace {
+  readonly #tracer: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  readonly #log: string;
+
+  private constructor(tracer: ChildProcess, log: string) {
+    this.#tracer = tracer;
+    this.#ended = once(tracer, 'exit');
+    this.#log = log;
+  }
+
+  /** Resolves when every system call from now on is seen. */
+  static async attach(thread: number, log: string, options: StraceOptions = {}): Promise<Strace> {
+    const set = options.calls?.join(',') ?? 'all';
+    const inject = options.inject === undefined ? [] : ['-e', `inject=${options.inject}`];
+    const follow = options.allThreads === true ? ['-f'] : [];
+    const args = [...follow, '-y', '-s', '64', '-o', log, '-e', `trace=${set}`, ...inject];
+    const tracer = spawn('strace', [...args, '-p', String(thread)], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const strace = new Strace(tracer, log);
+    onTestFinished(() => strace.detach());
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      tracer.stderr.setEncoding('utf8').on('data', (piece: string) => {
+        said += piece;
+        if (said.includes(' attached')) resolve();
+      });
+      tracer.once('exit', () => {
+        reject(new Error(`strace cannot attach (it may need root): ${said}`));
+      });
+    });
+    return strace;
+  }
+
+  /** Lets the process go on by itself. */
+  async detach(): Promise<void> {
+    this.#tracer.kill('SIGINT');
+    await this.#ended;
+  }
+
+  /** What was written down, when strace has ended or the process has. */
+  async calls(): Promise<SystemCall[]> {
+    await this.#ended;
+    return (await readFile(this.#log, 'utf8')).split('\n').flatMap(readCall);
+  }
+}
+
+function readCall(line: string): SystemCall[] {
+  const match = /^(?:(\d+) +)?([a-z_0-9]+)\(/.exec(line);
+  if (match?.[2] === undefined) return [];
+  return [{ name: match[2], line, thread: match[1] === undefined ? null : Number(match[1]) }];
+}
+
+/** What strace does at a call that it kills at: the call is not executed, and has no result. */
+export function isCutShort({ line }: SystemCall): boolean {
+  return /= \?(?: <unavailable>)?$/.test(line) || line.endsWith('<unfinished ...>');
+}
+
+/**
+ * The two threads of a daemon with `UV_THREADPOOL_SIZE=1` that touch the world: the event loop, and the one that does
+ * Node's file calls in order (facts 5.15). The others are V8's.
+ */
+export async function threadsOf(pid: number): Promise<{ loop: number; files: number }> {
+  const threads = (await readdir(`/proc/${String(pid)}/task`)).map(Number);
+  return { loop: pid, files: Math.max(...threads) };
+}
+
+/** @throws where the campaign cannot run, with what is missing */
+export function demandStrace(): void {
+  const { error } = spawnSync('strace', ['-V']);
+  if (error !== undefined) throw new Error('the crash campaign needs strace: apt-get install strace');
+}
