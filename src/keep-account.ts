@@ -53,14 +53,15 @@ export async function keepAccount(
   const journal = new Journal(fs, settings.stateDirectory, name);
   await sweep(path, fs, journal, lock, log);
 
+  const journals = new Journals(journal, () =>
+    lock.otherStates.map((directory) => new Journal(fs, directory, name)),
+  );
   const keeper = new Keeper({
     ...keeperSettings(config, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
-    journal: new Journals(journal, () =>
-      lock.otherStates.map((directory) => new Journal(fs, directory, name)),
-    ),
+    journal: journals,
     lock,
     clock,
     log,
@@ -96,7 +97,8 @@ export async function keepAccount(
     },
     async close() {
       await watch.close();
-      await lock.release();
+      const unsettled = await journals.read().catch(() => []);
+      await lock.release(unsettled.length > 0);
     },
   };
 }

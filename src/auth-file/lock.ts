@@ -62,8 +62,9 @@ export class AccountLock {
     return this.#inTurn(() => this.#ensure());
   }
 
-  release(): Promise<void> {
-    return this.#inTurn(() => this.#release());
+  /** `isUnsettled`: a journal is left, so whoever takes the lock next is told where. */
+  release(isUnsettled = false): Promise<void> {
+    return this.#inTurn(() => this.#release(isUnsettled));
   }
 
   /** One after the other: who asks while somebody else is taking the lock must not meet himself. */
@@ -89,13 +90,13 @@ export class AccountLock {
     }
   }
 
-  async #release(): Promise<void> {
+  async #release(isUnsettled = false): Promise<void> {
     const held = this.#held;
     this.#held = null;
     if (held === null) return;
     await held.shared.release();
     // One that was lost may be another machine's by now, and with it the file that says whose it is.
-    if (!held.shared.isCompromised) {
+    if (!held.shared.isCompromised && !isUnsettled) {
       await this.#options.fs.unlink(ownerPath(held.realPath)).catch(() => undefined);
     }
     await held.kernel.release();
