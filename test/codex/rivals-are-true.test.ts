@@ -73,7 +73,7 @@ describe.each(RIVALS)('the rival that stands in for Codex $version', (rival) => 
       };
       const real = await meet(() => runTurn(stage.codex));
       const stand = await meet(() => rotateAs(rival, authFile, endpoint.url));
-        expect(stand).toEqual(real);
+      expect(stand).toEqual(real);
     },
   );
 });
