@@ -144,6 +144,8 @@ describe.each(CODEX_VERSIONS)('beside a real Codex %s', (version) => {
     const refreshed = daemon.ask('/v1/refresh', 'POST');
     await gate.arrived;
     expect(await (await startCodex(['logout'], stage.codex)).ended).toMatchObject({ code: 0 });
+    // Codex tells the server as well: the pair that is on its way to the daemon is worth nothing any more.
+    expect(endpoint.requests.map(({ outcome }) => outcome)).toEqual(['rotated', 'revoked']);
     gate.open();
     expect(await refreshed).toMatchObject({ status: 503, json: { code: 'logged_out' } });
     await log.untilState('logged_out');

@@ -29,7 +29,7 @@ const SLOWEST_ANSWER_MS = 300;
 /** A consumer hears that a person is needed when the file has been as it is for this long. */
 const NEWS_TRAVELS_MS = 3_000;
 /** What was valid when the daemon gave it out may end on its way. */
-const ON_ITS_WAY_MS = 50;
+const ON_ITS_WAY_MS = 500;
 /** A login that is dead is replaced when the daemon says so, or at the latest after this time. */
 const PATIENCE_MS = 15_000;
 /** An unknown outcome is put off until just before expiry, as it is with tokens that live for days. */
@@ -72,9 +72,10 @@ it(
       consume({
         sockets: daemons.sockets,
         signal,
-        onToken: (accessToken, atMs) => {
+        onToken: (accessToken, askedAtMs, answeredAtMs) => {
           reads.given += 1;
-          if (!endpoint.verifyAccessToken(accessToken, atMs - ON_ITS_WAY_MS)) reads.expired += 1;
+          const givenAtMs = Math.max(askedAtMs, answeredAtMs - ON_ITS_WAY_MS);
+          if (!endpoint.verifyAccessToken(accessToken, givenAtMs)) reads.expired += 1;
         },
         onFailure: (code) => {
           if (code === 'login_required') {
@@ -166,7 +167,7 @@ it(
     expect(endpoint.isAlive(tokensIn(text)?.refresh_token ?? '')).toBe(true);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await readdir(codexHome)).filter((name) => name.startsWith('.'))).toEqual([]);
-    expect(rotated(ours)).toBeGreaterThan(DURATION_MS / 60_000);
+    expect(rotated(ours)).toBeGreaterThanOrEqual(Math.floor(DURATION_MS / 60_000));
     expect(daemons.killsAtMs.length).toBeGreaterThanOrEqual(Math.floor(DURATION_MS / KILL_EVERY_MS) - 1);
   },
 );

@@ -8,7 +8,7 @@ import { describeError } from '../../src/errors.js';
 
 /** The versions whose ways of writing differ: the one that the newest TypeScript SDK brings, and the newest (facts 3). */
 export const CODEX_VERSIONS = ['0.163.0', '0.169.0'] as const;
-export type CodexVersion = (typeof CODEX_VERSIONS)[number];
+export type CodexVersion = (typeof CODEX_VERSIONS)[number] | '0.166.0';
 
 /** How long a download of 400 MB may take, in milliseconds. */
 export const CODEX_INSTALL_TIMEOUT_MS = 600_000;

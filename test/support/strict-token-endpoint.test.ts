@@ -73,6 +73,19 @@ describe('the strict token endpoint', () => {
     expect(endpoint.sentTwice()).toEqual([fingerprintOf(login.refresh_token)]);
   });
 
+  it('ends the whole login when it is told of a logout, with any of its refresh tokens', async () => {
+    const login = endpoint.login();
+    const next = await rotate(login.refresh_token);
+    const body = JSON.stringify({ token: login.refresh_token, token_type_hint: 'refresh_token' });
+    const url = endpoint.url.replace('/token', '/revoke');
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+    expect((await fetch(url, init)).status).toBe(200);
+    expect(endpoint.isAlive(next.refresh)).toBe(false);
+    expect(endpoint.verifyAccessToken(next.access, Date.now())).toBe(true);
+    expect(endpoint.honoursAccessToken(next.access, Date.now())).toBe(false);
+    expect(endpoint.requests.at(-1)).toMatchObject({ outcome: 'revoked' });
+  });
+
   it('knows whether an access token was valid at a moment', async () => {
     const { access } = await rotate(endpoint.login().refresh_token);
     const { expiresAtMs } = readClaims(access);

@@ -17,8 +17,8 @@ export interface TokenRequest {
   readonly fields: Readonly<Record<string, string>>;
   /** Of the refresh token; null where there was none. */
   readonly fingerprint: string | null;
-  /** What came of it: `rotated`, an error code, or the name of a scripted answer. */
-  readonly outcome: 'rotated' | 'strayed' | 'malformed' | RefusalCode | (string & {});
+  /** What came of it: `rotated`, an error code, or the name of a scripted answer; `revoked` for a logout. */
+  readonly outcome: 'rotated' | 'revoked' | 'strayed' | 'malformed' | RefusalCode | (string & {});
   /** Whether the refresh token was good before this request and is not after it. */
   readonly spent: boolean;
 }
@@ -44,7 +44,7 @@ export const CODEX_CLIENT_ID = 'app_EMoamEEZ73f0CkXaXp7hrann';
 
 /**
  * A fake of OpenAI's `/oauth/token` on a loopback port. Strict: a refresh token works once, and one that comes again
- * ends its login. It takes JSON and form bodies, keeps a book of all requests, and answers as a test prescribes.
+ * ends its login; so does `/oauth/revoke`, which `codex logout` calls beside it. It takes JSON and form bodies, keeps a book of all requests, and answers as a test prescribes.
  */
 export class StrictTokenEndpoint implements AsyncDisposable {
   /** All requests, in the order in which they were read. */
@@ -219,11 +219,19 @@ export class StrictTokenEndpoint implements AsyncDisposable {
     if (reply.kind !== 'silence') await send(response, reply);
   }
 
+  /** RFC 7009 §2.2: a token that nobody knows is no error. */
+  #revoke(token: string): Decision {
+    const spent = this.isAlive(token);
+    if (this.#families.knows(token)) this.#families.end(token, 'revoked');
+    return { outcome: 'revoked', spent, reply: json(200, '{}') };
+  }
+
   #decide(
     request: IncomingMessage,
     format: TokenRequest['format'],
     fields: Readonly<Record<string, string>>,
   ): Decision {
+    if (request.url === '/oauth/revoke') return this.#revoke(fields['token'] ?? '');
     if (request.url !== '/oauth/token')
       return { outcome: 'strayed', spent: false, reply: json(404, errorBody('lost')) };
     const answer = this.#script.shift() ?? this.otherwise;

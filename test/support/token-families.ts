@@ -52,6 +52,11 @@ export class TokenFamilies {
     family.state = state;
   }
 
+  /** Whether the refresh token was issued here, whatever has become of it. */
+  knows(refreshToken: string): boolean {
+    return this.#families.has(refreshToken);
+  }
+
   isAlive(refreshToken: string): boolean {
     return this.#families.get(refreshToken)?.state === 'alive' && !this.#spent.has(refreshToken);
   }

@@ -9,8 +9,8 @@ export interface ConsumerOptions {
   /** The sockets of all daemons: one of them answers. */
   readonly sockets: readonly string[];
   readonly signal: AbortSignal;
-  /** A token was given; `atMs` is when the answer had come. */
-  readonly onToken: (accessToken: string, atMs: number) => void;
+  /** A token was given, in the time between these two, in milliseconds since the epoch. */
+  readonly onToken: (accessToken: string, askedAtMs: number, answeredAtMs: number) => void;
   /** There was none; `code` says why. */
   readonly onFailure: (code: string) => void;
 }
@@ -18,8 +18,9 @@ export interface ConsumerOptions {
 /** Asks for a credential again and again, as a program would that falls back on the other daemon. */
 export async function consume({ sockets, signal, onToken, onFailure }: ConsumerOptions): Promise<void> {
   do {
+    const askedAtMs = Date.now();
     try {
-      onToken(await askAny(sockets), Date.now());
+      onToken(await askAny(sockets), askedAtMs, Date.now());
     } catch (error) {
       if (!(error instanceof AuthdError)) throw error;
       onFailure(error.code);

@@ -75,7 +75,9 @@ export class DaemonPair {
       const gaveWay = end.code === 1 && end.stderr.includes('is kept by');
       if (gaveWay) this.#logged.gaveWay += 1;
       const wasKilled = end.signal === 'SIGKILL';
-      if (!gaveWay && !wasKilled && end.code !== 0) this.unexpected.push(end.stderr);
+      // One that is told to stop before it is up has nothing to finish.
+      const wasStopped = signal.aborted && (end.code === 0 || end.stderr === '');
+      if (!gaveWay && !wasKilled && !wasStopped) this.unexpected.push(end.stderr);
       pauseMs = wasKilled ? RESTART_AFTER_KILL_MS : RESTART_MS;
     }
   }

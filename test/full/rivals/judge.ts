@@ -7,7 +7,7 @@ import type { StrictTokenEndpoint, TokenRequest } from '../../support/strict-tok
 import { fingerprintOf } from '../../support/tokens.js';
 
 /** Between its last look at the file and the request's arrival a daemon cannot know what others write. */
-const UNAWARE_MS = 100;
+const UNAWARE_MS = 250;
 /** A request that came so shortly before a kill may have had no answer that the daemon could record. */
 const KILL_WINDOW_MS = 750;
 
