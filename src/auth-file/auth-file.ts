@@ -5,7 +5,7 @@ import { withCodexLocks } from './codex-locks.js';
 import { locateRealFile } from './locate.js';
 import { readSettled } from './read-settled.js';
 import { readAuthFile } from './read.js';
-import { openStage, type Stage } from './stage.js';
+import { openStage, removeLeftovers, type Stage } from './stage.js';
 
 /** One auth.json on disk: the only way in which the rest of the program touches it. */
 export class AuthFile {
@@ -30,7 +30,8 @@ export class AuthFile {
   }
 
   /**
-   * Makes sure that a text of about `size` bytes can be stored.
+   * Makes sure that a text of about `size` bytes can be stored. Only under the account's lock: there is one stage at a
+   * time, and the file of one that could not be discarded, with tokens in it, is removed here.
    *
    * @throws AuthdError `storage`
    */
@@ -40,6 +41,7 @@ export class AuthFile {
       withCodexLocks(this.#fs, this.path, realPath, this.#clock, work);
     // A lock file that cannot be taken is found out now, not when the token is spent.
     await exclusively(() => Promise.resolve());
+    await removeLeftovers(this.#fs, realPath).catch(() => 0);
     return openStage(this.#fs, realPath, size, exclusively);
   }
 }
