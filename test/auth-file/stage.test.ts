@@ -150,6 +150,26 @@ describe('committing a new auth.json', () => {
     expect(await readdir(directory)).toEqual(['.auth-AbC123']);
     await left.discard();
   });
+
+  it('is removed by the next stage, where it could not be removed by its own', async () => {
+    const directory = await scratchDir();
+    const path = join(directory, 'auth.json');
+    await writeFile(path, 'old');
+    const isReadOnly = { now: false };
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      unlink: (name) =>
+        isReadOnly.now ? Promise.reject(systemError('EROFS')) : systemFileSystem.unlink(name),
+    };
+    const file = new AuthFile(path, fs, systemClock);
+    const first = await file.stage(3);
+    isReadOnly.now = true;
+    await first.discard();
+    isReadOnly.now = false;
+    const second = await file.stage(3);
+    expect(await second.commit('old', 'new')).toBe(true);
+    expect((await readdir(directory)).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
 });
 
 function wrapFiles(wrap: (file: OpenFile) => OpenFile): FileSystem {

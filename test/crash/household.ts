@@ -11,6 +11,16 @@ import { fingerprintOf } from '../support/tokens.js';
 /** Where a journal has room for the answer; see src/auth-file/journal.ts. */
 const ANSWER_AT = 4096;
 
+/** An impatient daemon: it is asked again and again, and what it has to put right is put right soon. */
+const SETTINGS = `
+demand_interval_seconds = 0
+backoff_min_seconds = 0.1
+backoff_max_seconds = 0.1
+`;
+
+/** A socket on its way to its name, as src/server/socket-names.ts has it: removed when it is a minute old. */
+const SOCKET_IN_THE_MAKING = /^\.~[0-9a-z]{4}$/;
+
 /** Files that stay in Codex's home by design: its own locks, and those of a living daemon. */
 const AT_HOME = [
   'auth.json',
@@ -34,13 +44,19 @@ export class Household {
     this.stateDirectory = join(sandbox.directory, 'state', 'codex-authd');
   }
 
-  /** Everything is gone when the test is over. */
+  /** With a login in it, and gone when the test is over. */
   static async found(): Promise<Household> {
+    const household = await Household.prepare();
+    await household.logIn();
+    return household;
+  }
+
+  /** Without a login. */
+  static async prepare(): Promise<Household> {
     const endpoint = await StrictTokenEndpoint.start({ lifetimeSeconds: 3600 });
     onTestFinished(() => endpoint.close());
     const household = new Household(endpoint, await ownSandbox());
-    await writeFile(household.sandbox.configFile, 'demand_interval_seconds = 0\n');
-    await household.logIn();
+    await writeFile(household.sandbox.configFile, SETTINGS);
     return household;
   }
 
@@ -97,7 +113,7 @@ export class Household {
     return [
       ...atHome,
       ...state.filter((name) => !isDue(name)),
-      ...run.filter((name) => name !== basename(this.sandbox.socket)),
+      ...run.filter((name) => name !== basename(this.sandbox.socket) && !SOCKET_IN_THE_MAKING.test(name)),
     ];
   }
 }

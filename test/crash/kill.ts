@@ -53,7 +53,34 @@ const FILE_CALLS = [
 /** A thread of the daemon in which it is killed. */
 export type Thread = 'loop' | 'files';
 
-export const CALLS: Record<Thread, readonly string[]> = { loop: LOOP_CALLS, files: FILE_CALLS };
+/** A system call by its name, in the thread that makes it. */
+export interface Target {
+  readonly thread: Thread;
+  readonly name: string;
+}
+
+export const TARGETS: readonly Target[] = [
+  ...LOOP_CALLS.map((name): Target => ({ thread: 'loop', name })),
+  ...FILE_CALLS.map((name): Target => ({ thread: 'files', name })),
+];
+
+/** Two at a time: the machine has two cores. Each lane takes the next item when it is done with one. */
+export async function inLanes<Item, Lane, Result>(
+  items: readonly Item[],
+  open: () => Promise<Lane>,
+  work: (item: Item, lane: Lane) => Promise<readonly Result[]>,
+): Promise<Result[]> {
+  const queue = [...items];
+  const results: Result[] = [];
+  const run = async (): Promise<void> => {
+    const lane = await open();
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+      results.push(...(await work(item, lane)));
+    }
+  };
+  await Promise.all([run(), run()]);
+  return results;
+}
 
 /** What a kill left, before anything was started again. */
 export interface Wreck {
@@ -74,14 +101,13 @@ export interface Wreck {
 export async function killInRotation(
   household: Household,
   daemon: DaemonProcess,
-  thread: Thread,
-  name: string,
+  { thread, name }: Target,
   number: number,
 ): Promise<Wreck | null> {
   const before = await household.login();
   const threads = await threadsOf(daemon.pid);
   const strace = await Strace.attach(threads[thread], join(household.sandbox.directory, 'strace.log'), {
-    calls: CALLS[thread],
+    calls: [name],
     inject: `${name}:signal=KILL:when=${String(number)}`,
   });
   const isAnswered = await daemon.ask('/v1/refresh', 'POST').then(

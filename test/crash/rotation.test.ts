@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { AccountStatus } from '../../src/protocol.js';
 import type { DaemonProcess } from '../support/daemon-process.js';
 import { Household, preloaded, rotateOnce, settled } from './household.js';
-import { CALLS, killInRotation, nameOf, type Thread, type Wreck } from './kill.js';
+import { inLanes, killInRotation, nameOf, TARGETS, type Target, type Wreck } from './kill.js';
 import { demandStrace } from './strace.js';
 
 /** What the daemon after the kill made of it. */
@@ -18,7 +18,11 @@ interface Verdict extends Wreck {
 it('killed at every system call of a rotation, it loses nothing but what it had not recorded yet', async () => {
   demandStrace();
   const startedAtMs = performance.now();
-  const verdicts = (await Promise.all([killAtEach('loop'), killAtEach('files')])).flat();
+  const verdicts = await inLanes(
+    TARGETS,
+    () => Lane.open(),
+    (target, lane) => lane.killAtEach(target),
+  );
   const lost = verdicts.filter(({ isAlive }) => !isAlive);
   const unknown = verdicts.filter(({ isAlive, reason }) => isAlive && reason === 'outcome_unknown');
   console.info({
@@ -61,36 +65,47 @@ it('finds a pair lost where the answer is not recorded', async () => {
   demandStrace();
   const household = await Household.found();
   const daemon = await household.start({ env: preloaded('forget-the-answer.mjs') });
-  const wreck = await killInRotation(household, daemon, 'files', 'rename', 1);
+  const wreck = await killInRotation(household, daemon, { thread: 'files', name: 'rename' }, 1);
   expect(wreck).toMatchObject({ isSent: true, answer: '' });
   const { refresh_token } = await household.login();
   expect(household.endpoint.isAlive(refresh_token)).toBe(false);
 });
 
-/** Kill after kill, for each system call, until a rotation is over before it. */
-async function killAtEach(thread: Thread): Promise<Verdict[]> {
-  const household = await Household.found();
-  const verdicts: Verdict[] = [];
-  const unknown: string[] = [];
-  let daemon = await household.start();
-  await rotateOnce(daemon);
-  for (const name of CALLS[thread]) {
-    for (let number = 1; ; number += 1) {
-      const wreck = await killInRotation(household, daemon, thread, name, number);
-      if (wreck === null) break;
-      daemon = await household.start();
-      if (wreck.answer === '') unknown.push(wreck.before.refresh_token);
-      const verdict = {
-        ...(await judge(household, wreck, daemon)),
-        leftovers: await household.leftovers(unknown),
-      };
-      verdicts.push(verdict);
-      if (verdict.reason === 'outcome_unknown') await logInAgain(household, daemon);
-      await rotateOnce(daemon);
-    }
+/** A home in which one daemon after the other is killed. */
+class Lane {
+  readonly #household: Household;
+  readonly #unknown: string[] = [];
+  #daemon: DaemonProcess;
+
+  private constructor(household: Household, daemon: DaemonProcess) {
+    this.#household = household;
+    this.#daemon = daemon;
   }
-  expect(household.endpoint.sentTwice()).toEqual([]);
-  return verdicts;
+
+  static async open(): Promise<Lane> {
+    const household = await Household.found();
+    const daemon = await household.start();
+    await rotateOnce(daemon);
+    return new Lane(household, daemon);
+  }
+
+  /** Kill after kill, until a rotation is over before it. */
+  async killAtEach(target: Target): Promise<Verdict[]> {
+    const household = this.#household;
+    const verdicts: Verdict[] = [];
+    for (;;) {
+      const wreck = await killInRotation(household, this.#daemon, target, verdicts.length + 1);
+      if (wreck === null) break;
+      if (wreck.answer === '') this.#unknown.push(wreck.before.refresh_token);
+      this.#daemon = await household.start();
+      const verdict = await judge(household, wreck, this.#daemon);
+      verdicts.push({ ...verdict, leftovers: await household.leftovers(this.#unknown) });
+      if (verdict.reason === 'outcome_unknown') await logInAgain(household, this.#daemon);
+      await rotateOnce(this.#daemon);
+    }
+    expect(household.endpoint.sentTwice()).toEqual([]);
+    return verdicts;
+  }
 }
 
 async function judge(

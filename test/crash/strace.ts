@@ -8,8 +8,6 @@ export interface SystemCall {
   readonly name: string;
   /** The whole line, with the path behind each descriptor. */
   readonly line: string;
-  /** The thread; null where only one was traced. */
-  readonly thread: number | null;
 }
 
 export interface StraceOptions {
@@ -20,11 +18,9 @@ export interface StraceOptions {
    * of each name by themselves: with several names, or threads, the third rename might never be the third of all.
    */
   readonly inject?: string;
-  /** Traces every thread of the process, not just the one. */
-  readonly allThreads?: boolean;
 }
 
-/** strace at work on a running process or one of its threads. */
+/** strace at work on one thread of a running process. */
 export class Strace {
   readonly #tracer: ChildProcess;
   readonly #ended: Promise<unknown>;
@@ -40,8 +36,7 @@ export class Strace {
   static async attach(thread: number, log: string, options: StraceOptions = {}): Promise<Strace> {
     const set = options.calls?.join(',') ?? 'all';
     const inject = options.inject === undefined ? [] : ['-e', `inject=${options.inject}`];
-    const follow = options.allThreads === true ? ['-f'] : [];
-    const args = [...follow, '-y', '-s', '64', '-o', log, '-e', `trace=${set}`, ...inject];
+    const args = ['-y', '-s', '64', '-o', log, '-e', `trace=${set}`, ...inject];
     const tracer = spawn('strace', [...args, '-p', String(thread)], { stdio: ['ignore', 'ignore', 'pipe'] });
     const strace = new Strace(tracer, log);
     onTestFinished(() => strace.detach());
@@ -72,9 +67,8 @@ export class Strace {
 }
 
 function readCall(line: string): SystemCall[] {
-  const match = /^(?:(\d+) +)?([a-z_0-9]+)\(/.exec(line);
-  if (match?.[2] === undefined) return [];
-  return [{ name: match[2], line, thread: match[1] === undefined ? null : Number(match[1]) }];
+  const name = /^([a-z_0-9]+)\(/.exec(line)?.[1];
+  return name === undefined ? [] : [{ name, line }];
 }
 
 /** What strace does at a call that it kills at: the call is not executed, and has no result. */

@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { Household, preloaded, rotateOnce, settled } from './household.js';
+import { killInRotation } from './kill.js';
+import { demandStrace, Strace, threadsOf, type SystemCall } from './strace.js';
+
+const ROTATIONS = 30;
+
+/** V8 tidies up its memory and wakes its own threads when it likes. */
+const HOUSEKEEPING = ['brk', 'futex', 'madvise', 'mmap', 'mprotect', 'munmap'];
+
+it('between the arrival of an answer and the end of its record there is no system call but the record', async () => {
+  demandStrace();
+  const household = await Household.found();
+  const daemon = await household.start();
+  await rotateOnce(daemon);
+  const { loop } = await threadsOf(daemon.pid);
+  const log = join(household.sandbox.directory, 'strace.log');
+  const strace = await Strace.attach(loop, log);
+  for (let count = 0; count < ROTATIONS; count += 1) await rotateOnce(daemon);
+  await strace.detach();
+
+  const calls = (await strace.calls()).filter(({ name }) => !HOUSEKEEPING.includes(name));
+  const windows = calls.flatMap((call, end) => (isRecord(call) ? [windowOf(calls.slice(0, end + 1))] : []));
+  console.info({ rotations: windows.length, systemCalls: Math.max(...windows.map(({ length }) => length)) });
+  expect(windows).toHaveLength(ROTATIONS);
+  for (const window of windows) {
+    // The read itself is one of them.
+    expect(window.length, window.map(({ line }) => line).join('\n')).toBeLessThanOrEqual(2);
+  }
+});
+
+it('is a matter of microseconds', async () => {
+  const household = await Household.found();
+  const report = join(household.sandbox.directory, 'window');
+  const daemon = await household.start({
+    env: { ...preloaded('time-the-window.mjs'), WINDOW_REPORT: report },
+  });
+  for (let count = 0; count < ROTATIONS; count += 1) await rotateOnce(daemon);
+  // The first one also compiles the parser of the answer.
+  const [first, ...others] = (await readFile(report, 'utf8')).trim().split('\n').map(Number);
+  others.sort((a, b) => a - b);
+  expect(others).toHaveLength(ROTATIONS - 1);
+  console.info({ windowMicroseconds: { first, median: others[ROTATIONS / 2], longest: others.at(-1) } });
+});
+
+it('killed in there, it serves what it has, asks nobody, and says that it does not know', async () => {
+  demandStrace();
+  const household = await Household.found();
+  const { endpoint } = household;
+  const wreck = await killInRotation(
+    household,
+    await household.start(),
+    { thread: 'loop', name: 'pwrite64' },
+    1,
+  );
+  // The write at which it was killed has not been made.
+  expect(wreck).toMatchObject({ isSent: true, answer: '' });
+  const { access_token, refresh_token } = await household.login();
+  expect(endpoint.isAlive(refresh_token)).toBe(false);
+
+  const daemon = await household.start();
+  expect(await settled(daemon)).toMatchObject({
+    state: 'degraded',
+    reason: 'outcome_unknown',
+    serving: true,
+  });
+  expect((await daemon.ask('/v1/token')).text.trim()).toBe(access_token);
+  expect(await daemon.ask('/v1/refresh', 'POST')).toMatchObject({ status: 503 });
+  expect(endpoint.requests).toHaveLength(1);
+
+  const login = await household.logIn();
+  while ((await daemon.account()).state !== 'fresh');
+  expect((await daemon.ask('/v1/token')).text.trim()).toBe(login.access_token);
+  await rotateOnce(daemon);
+  expect(endpoint.sentTwice()).toEqual([]);
+});
+
+/** The write into the journal's room for the answer; its intent is written by another thread. */
+function isRecord({ name, line }: SystemCall): boolean {
+  return name === 'pwrite64' && line.includes('.journal>') && line.includes('access_token');
+}
+
+/** From the read that brought the last of the answer on. */
+function windowOf(calls: readonly SystemCall[]): readonly SystemCall[] {
+  return calls.slice(calls.findLastIndex(({ name, line }) => name === 'read' && line.includes('"HTTP/1.1 ')));
+}
