@@ -7,10 +7,15 @@ export async function replaceFile(fs: FileSystem, path: string, text: string): P
   await fs.unlink(temporary).catch(() => undefined);
   const file = await createPrivate(fs, temporary);
   try {
-    await writeAll(file, Buffer.from(text, 'utf8'));
-    await file.sync();
-  } finally {
-    await file.close();
+    try {
+      await writeAll(file, Buffer.from(text, 'utf8'));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await renameDurably(fs, temporary, path);
+  } catch (error) {
+    await fs.unlink(temporary).catch(() => undefined);
+    throw error;
   }
-  await renameDurably(fs, temporary, path);
 }

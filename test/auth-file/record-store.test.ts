@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RecordStore } from '../../src/auth-file/record-store.js';
 import { EMPTY_RECORD, type AccountRecord } from '../../src/core/account-record.js';
-import { systemFileSystem } from '../../src/os/file-system.js';
+import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
 describe('the record of an account', () => {
@@ -26,6 +26,13 @@ describe('the record of an account', () => {
     expect(await readdir(directory)).toEqual(['default.json']);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     expect((await stat(join(directory, 'default.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('leaves nothing beside it when it cannot be written', async () => {
+    const directory = await scratchDir();
+    const fs: FileSystem = { ...systemFileSystem, rename: () => Promise.reject(new Error('EIO: planted')) };
+    await expect(new RecordStore(fs, directory, 'default').save(EMPTY_RECORD)).rejects.toThrow('EIO');
+    expect(await readdir(directory)).toEqual([]);
   });
 
   it.each(['', '{', '{"schema":2}', '[]'])('is refused when it is none of ours: %j', async (text) => {

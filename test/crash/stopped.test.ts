@@ -1,0 +1,111 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { DaemonProcess, ownSandbox } from '../support/daemon-process.js';
+import { Household, preloaded, settled } from './household.js';
+import { demandStrace, Strace, threadsOf } from './strace.js';
+
+/** From src/auth-file/lock.ts: a lock that was not renewed for so long may be taken by another machine. */
+const STALE_MS = 10_000;
+
+const ELSEWHERE = preloaded('without-koffi.mjs', 'on-a-machine-of-its-own.mjs');
+
+it.each([
+  ['flock', {}],
+  ['an abstract socket, without koffi', preloaded('without-koffi.mjs')],
+])(
+  'a daemon stopped for longer than its lock lasts, its request under way, keeps others of the machine out by %s',
+  async (_lock, env) => {
+    const household = await Household.found();
+    const { endpoint } = household;
+    const daemon = await household.start({ env });
+    const gate = endpoint.holdNext();
+    const asked = daemon.ask('/v1/refresh', 'POST');
+    await gate.arrived;
+    process.kill(daemon.pid, 'SIGSTOP');
+    await lockStale(household);
+
+    const second = await neighbour(household, env);
+    const { code, stderr } = await second.cli.ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain(`is kept by codex-authd with pid ${String(daemon.pid)}`);
+
+    gate.open();
+    process.kill(daemon.pid, 'SIGCONT');
+    expect((await asked).status).toBe(200);
+    while ((await daemon.account()).state !== 'fresh');
+    expect(endpoint.isAlive((await household.login()).refresh_token)).toBe(true);
+    expect(endpoint.requests).toHaveLength(1);
+    expect(await household.leftovers()).toEqual([]);
+  },
+);
+
+it('stopped with its request under way while another machine takes over, it leaves the newer login alone', async () => {
+  const household = await Household.found();
+  const { endpoint } = household;
+  const daemon = await household.start({ env: ELSEWHERE });
+  const gate = endpoint.holdNext();
+  const asked = daemon.ask('/v1/refresh', 'POST');
+  await gate.arrived;
+  process.kill(daemon.pid, 'SIGSTOP');
+  const second = await neighbour(household, ELSEWHERE);
+  await second.logged('listening');
+  const login = await household.logIn();
+  while ((await second.ask('/v1/token')).text.trim() !== login.access_token);
+
+  gate.open();
+  process.kill(daemon.pid, 'SIGCONT');
+  await asked;
+  expect((await settled(daemon)).state).toMatch(/fresh|degraded/);
+  expect(await household.login()).toEqual(login);
+  expect(endpoint.isAlive(login.refresh_token)).toBe(true);
+  expect(endpoint.sentTwice()).toEqual([]);
+});
+
+it('stopped before it has sent anything while another machine rotates, it sends nothing', async () => {
+  demandStrace();
+  const household = await Household.found();
+  const { endpoint } = household;
+  const daemon = await household.start({ env: ELSEWHERE });
+  const { files } = await threadsOf(daemon.pid);
+  // The first thing that it syncs is the stage: the token is sent some steps later.
+  const strace = await Strace.attach(files, join(household.sandbox.directory, 'strace.log'), {
+    calls: ['fsync'],
+    inject: 'fsync:signal=STOP:when=1',
+  });
+  const asked = daemon.ask('/v1/refresh', 'POST');
+  while (!/^State:\t[Tt]/m.test(await readFile(`/proc/${String(daemon.pid)}/status`, 'utf8')));
+  await strace.detach();
+  const second = await neighbour(household, ELSEWHERE);
+  await second.logged('listening');
+  expect((await second.ask('/v1/refresh', 'POST')).status).toBe(200);
+  const rotated = await household.login();
+
+  process.kill(daemon.pid, 'SIGCONT');
+  await asked;
+  expect((await settled(daemon)).state).toMatch(/fresh|degraded/);
+  expect(await household.login()).toEqual(rotated);
+  expect(endpoint.isAlive(rotated.refresh_token)).toBe(true);
+  expect(endpoint.requests).toHaveLength(1);
+});
+
+/** Another daemon for the same auth.json, with a socket and a state directory of its own. */
+async function neighbour(
+  household: Household,
+  env: Readonly<Record<string, string>>,
+): Promise<DaemonProcess> {
+  const { sandbox, endpoint } = household;
+  return DaemonProcess.spawn({
+    sandbox: await ownSandbox(),
+    tokenEndpoint: endpoint.url,
+    env: { CODEX_HOME: sandbox.codexHome, ...env },
+  });
+}
+
+/** Resolves when the lock in the file system has not been renewed for so long that anybody may take it. */
+async function lockStale({ authFile }: Household): Promise<void> {
+  const ageMs = async (): Promise<number> =>
+    Date.now() - (await stat(`${authFile}.codex-authd.lock`)).mtimeMs;
+  for (let age = await ageMs(); age <= STALE_MS; age = await ageMs()) await sleep(STALE_MS - age + 1);
+}
