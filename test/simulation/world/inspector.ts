@@ -115,7 +115,7 @@ export class Inspector implements Witness {
     const inFlight = this.sendings.find((other) => other.end === 'pending' && other.process.isAlive);
     if (inFlight !== undefined) this.blame('two rotations at once');
     for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
-    this.#demandRoom(fingerprint);
+    this.#demandRoom(process, fingerprint);
     const sending: Sending = {
       token,
       process,
@@ -160,9 +160,9 @@ export class Inspector implements Witness {
   }
 
   /** Before a token is sent, its answer must have a place. */
-  #demandRoom(fingerprint: string): void {
+  #demandRoom(process: VirtualProcess, fingerprint: string): void {
     const world = this.#world;
-    const journal = world.journalOf(fingerprint);
+    const journal = world.journalOf(process, fingerprint);
     if (journal === null || !journal.isSynced || journal.now.size < JOURNAL_BYTES) {
       this.blame('a refresh token was sent before the intent was durable');
     }

@@ -166,12 +166,10 @@ export class World implements Host {
 
   // What the inspector needs to see.
 
-  /** Where the rotation is written down that spends a refresh token. */
-  journalOf(fingerprint: string): Inode | null {
-    for (const path of this.stateDirectories) {
-      for (const [name, node] of this.disk.directories.get(path)?.now ?? []) {
-        if (name.endsWith(`.${fingerprint}.journal`) && node instanceof Inode) return node;
-      }
+  /** Where a daemon has written down the rotation that spends a refresh token. */
+  journalOf({ stateDirectory }: VirtualProcess, fingerprint: string): Inode | null {
+    for (const [name, node] of this.disk.directories.get(stateDirectory)?.now ?? []) {
+      if (name.endsWith(`.${fingerprint}.journal`) && node instanceof Inode) return node;
     }
     return null;
   }
