@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EMPTY_RECORD } from '../../src/core/account-record.js';
 import { CODEX_BASE_URLS } from '../../src/core/login.js';
+import { AuthdError } from '../../src/errors.js';
 import { fingerprintOf } from '../support/tokens.js';
 import { answered, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
 
@@ -260,6 +261,71 @@ describe('a refresh token that must not be sent', () => {
     await world.clock.advance(SECOND);
     expect(keeper.state.reason).toBe('outcome_unknown');
     expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
+
+describe('what is found out between the decision and the sending', () => {
+  it('is that somebody else has logged in: the old token stays where it is', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const begin = world.journal.begin.bind(world.journal);
+    world.journal.begin = async (intent) => {
+      world.file.text = loginText(
+        world.server.issue(world.clock.now(), HOUR),
+        'refresh-B',
+        world.clock.now(),
+      );
+      return begin(intent);
+    };
+    const keeper = await world.keeper();
+    expect(world.server.sent).toEqual([]);
+    expect(world.journal.left.size).toBe(0);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-B');
+    expect(keeper.state.name).toBe('fresh');
+  });
+
+  it('is that the lock was another daemon’s, which had an answer: that is stored, and nothing is sent', async () => {
+    const world = new World();
+    world.logIn(HOUR, 40 * MINUTE);
+    world.lock = {
+      held: false,
+      ensure: () => Promise.reject(new AuthdError('already_running', 'kept by pid 7')),
+    };
+    const keeper = await world.keeper();
+    const answer = world.server.rotation();
+    if (answer.kind !== 'answered') throw new Error('no answer');
+    world.journal.left.set(fingerprintOf('refresh-1'), answer.body);
+    world.lock.ensure = () => {
+      const how = world.lock.held ? 'held' : 'taken';
+      world.lock.held = true;
+      return Promise.resolve(how);
+    };
+    await world.clock.advance(30 * MINUTE);
+    expect(world.server.sent).toEqual([]);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(keeper.state.name).toBe('fresh');
+  });
+
+  it('is that the lock was another daemon’s, which had no answer: nothing is sent before the last safe moment', async () => {
+    const world = new World();
+    world.logIn(HOUR, 40 * MINUTE);
+    world.lock = {
+      held: false,
+      ensure: () => Promise.reject(new AuthdError('already_running', 'kept by pid 7')),
+    };
+    const keeper = await world.keeper();
+    world.journal.left.set(fingerprintOf('refresh-1'), '');
+    world.lock.ensure = () => {
+      const how = world.lock.held ? 'held' : 'taken';
+      world.lock.held = true;
+      return Promise.resolve(how);
+    };
+    await world.clock.advance(9 * MINUTE);
+    expect(world.server.sent).toEqual([]);
+    expect(keeper.state).toMatchObject({ reason: 'outcome_unknown', serving: true });
+    await world.clock.advance(2 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect(keeper.state.name).toBe('fresh');
   });
 });
 
