@@ -63,19 +63,23 @@ it('stopped with its request under way while another machine takes over, it leav
   expect(endpoint.sentTwice()).toEqual([]);
 });
 
-it('stopped before it has sent anything while another machine rotates, it sends nothing', async () => {
+it.each([
+  ['the temporary file', 1],
+  ['the journal', 2],
+  ['the directory of the journal', 3],
+])('stopped when it syncs %s while another machine rotates, it sends nothing', async (_what, number) => {
   demandStrace();
   const household = await Household.found();
   const { endpoint } = household;
   const daemon = await household.start({ env: ELSEWHERE });
   const { files } = await threadsOf(daemon.pid);
-  // The first thing that it syncs is the stage: the token is sent some steps later.
-  const strace = await Strace.attach(files, join(household.sandbox.directory, 'strace.log'), {
+  const log = join(household.sandbox.directory, 'strace.log');
+  const strace = await Strace.attach(files, log, {
     calls: ['fsync'],
-    inject: 'fsync:signal=STOP:when=1',
+    inject: `fsync:signal=STOP:when=${String(number)}`,
   });
   const asked = daemon.ask('/v1/refresh', 'POST');
-  while (!/^State:\t[Tt]/m.test(await readFile(`/proc/${String(daemon.pid)}/status`, 'utf8')));
+  while (!(await readFile(log, 'utf8')).includes('stopped by SIGSTOP'));
   await strace.detach();
   const second = await neighbour(household, ELSEWHERE);
   await second.logged('listening');

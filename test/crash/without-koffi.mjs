@@ -1,10 +1,6 @@
-/** Preloaded into a daemon, it makes koffi a package that is not installed. */
-import { register } from 'node:module';
-
-const hooks = `
-  export async function resolve(specifier, context, next) {
-    if (specifier === 'koffi') throw new Error('koffi is not installed');
-    return next(specifier, context);
-  }
-`;
-register(`data:text/javascript,${encodeURIComponent(hooks)}`);
+/** Preloaded into a daemon, it makes koffi a package that cannot be loaded on this system. */
+const { dlopen } = process;
+process.dlopen = (module, path, ...rest) => {
+  if (String(path).includes('koffi')) throw new Error('koffi has no build for this system');
+  return dlopen.call(process, module, path, ...rest);
+};
