@@ -10,6 +10,8 @@ export default defineConfig(({ mode }) => ({
     setupFiles: ['test/support/setup.ts'],
     // Each file has a process of its own: setup.ts changes the environment of the whole process.
     pool: 'forks',
+    // The long tests judge what happens in real time: none of them is to be held up by another.
+    fileParallelism: mode !== 'full',
     testTimeout: mode === 'full' ? 600_000 : 20_000,
     hookTimeout: 20_000,
     retry: 0,
