@@ -129,7 +129,8 @@ export async function settled(daemon: DaemonProcess): Promise<AccountStatus> {
 /** A whole rotation. What is loaded at the first one of a process is no part of those that come after it. */
 export async function rotateOnce(daemon: DaemonProcess): Promise<void> {
   const { status, text } = await daemon.ask('/v1/refresh', 'POST');
-  if (status !== 200) throw new Error(`the rotation failed: ${text}`);
+  if (status === 200) return;
+  throw new Error(`the rotation failed: ${text}\n${await daemon.cli.stderrUntil(() => true)}`);
 }
 
 /** The environment in which a file of this directory is loaded into the daemon before anything else. */

@@ -168,6 +168,20 @@ describe('a refresh on somebody’s word', () => {
     expect(await keeper.refresh({ waitMs: SECOND })).toMatchObject({ generation: 3 });
   });
 
+  it('goes on if the file was being written when the rotation began', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    const read = world.file.read.bind(world.file);
+    let torn = 1;
+    world.file.read = () => {
+      torn -= 1;
+      return torn >= 0 ? Promise.resolve({ kind: 'unsettled' }) : read();
+    };
+    expect(await keeper.refresh({ waitMs: MINUTE })).toMatchObject({ generation: 2 });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
   it('joins the rotation that is already under way', async () => {
     const world = new World();
     world.logIn(HOUR, 2 * HOUR);
