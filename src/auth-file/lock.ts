@@ -1,6 +1,8 @@
+import { dirname } from 'node:path';
 import { AuthdError, describeError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
+import { syncDirectory } from './durable.js';
 import { tryKernelLock, type KernelLock } from './kernel-lock.js';
 import { locateRealFile } from './locate.js';
 import { describeOwner, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
@@ -116,6 +118,8 @@ export class AccountLock {
         const states = [stateDirectory, ...this.#rememberStates(last?.states ?? [])];
         const self = { machine, flock: kernel.isFlock, socket, states };
         await writeOwner(kernel.file, describeOwner(self, clock.now()));
+        // After a loss of power it tells a successor where to look for what was under way.
+        await syncDirectory(fs, dirname(realPath));
       } catch (error) {
         // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
         await shared.release();
