@@ -11,6 +11,7 @@ import type { AccountConfig, Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Keeper, type KeeperSettings } from './keeper/keeper.js';
 import type { LogPort, RecordPort } from './keeper/ports.js';
+import { ServerTime } from './keeper/server-time.js';
 import type { FileSystem } from './os/file-system.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -40,6 +41,7 @@ export async function keepAccount(
   surroundings: Surroundings,
 ): Promise<KeptAccount> {
   const { fs, clock, log } = surroundings;
+  const time = new ServerTime(clock);
   const path = join(config.codexHome, 'auth.json');
   const reportFailure =
     (message: string) =>
@@ -63,7 +65,7 @@ export async function keepAccount(
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: journals,
     lock,
-    clock,
+    time,
     log,
     random: surroundings.random,
   });

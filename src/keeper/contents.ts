@@ -56,8 +56,11 @@ export class Contents {
     this.#harvests.forget(spent);
   }
 
-  /** This refresh token was spent for another one: it must never be sent again. */
-  burySpent(fingerprint: string): Promise<void> {
+  /**
+   * This refresh token was spent for another one: it must never be sent again. Resolves to whether that outlives this
+   * process.
+   */
+  burySpent(fingerprint: string): Promise<boolean> {
     const detail = 'auth.json holds a refresh token that was used before';
     const token: DeadToken = { fingerprint, reason: 'refresh_token_spent', detail };
     return this.ledger.bury(token);

@@ -5,6 +5,7 @@ import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';
 import type { AuthdError } from '../../src/errors.js';
 import { Keeper } from '../../src/keeper/keeper.js';
+import { ServerTime } from '../../src/keeper/server-time.js';
 import type {
   AuthFilePort,
   Intent,
@@ -36,6 +37,7 @@ export class World {
   readonly journal = new VirtualJournal();
   record: AccountRecord | null = null;
   lock = { held: true, ensure: (): Promise<'held' | 'taken'> => Promise.resolve('held') };
+  isRecordWritable = true;
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
 
@@ -54,12 +56,13 @@ export class World {
       endpoint: this.server,
       journal: this.journal,
       lock: this.lock,
-      clock: this.clock,
+      time: new ServerTime(this.clock),
       policy: this.policy,
       baseUrls: CODEX_BASE_URLS,
       record: {
         load: () => Promise.resolve(this.record),
         save: (record) => {
+          if (!this.isRecordWritable) return Promise.reject(new Error('EROFS'));
           this.record = record;
           return Promise.resolve();
         },
@@ -150,10 +153,12 @@ class VirtualFile implements AuthFilePort {
 
 /** A journal that is in memory: the answers by the fingerprints of the tokens that were sent. */
 class VirtualJournal implements JournalPort {
+  isShared = false;
   readonly left = new Map<string, string>();
   /** When the rotations began, by the same. */
   readonly startedAtMs = new Map<string, number>();
   sealFailure: Error | null = null;
+  readFailure: Error | null = null;
 
   begin({ spent, startedAtMs }: Intent): Promise<OpenJournalPort> {
     this.left.set(spent, '');
@@ -168,10 +173,11 @@ class VirtualJournal implements JournalPort {
   }
 
   read(): Promise<Unfinished[]> {
+    if (this.readFailure !== null) return Promise.reject(this.readFailure);
     const left = [...this.left].map(([spent, answer]) => ({
       spent,
       answer,
-      startedAtMs: this.startedAtMs.get(spent) ?? null,
+      startedAtMs: this.startedAtMs.get(spent) ?? Infinity,
       isDurable: this.sealFailure === null,
       isOwn: true,
     }));

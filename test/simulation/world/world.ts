@@ -174,6 +174,12 @@ export class World implements Host {
     return null;
   }
 
+  /** The names of the journals in a state directory. */
+  journalsOf(stateDirectory: string): string[] {
+    const entries = [...(this.disk.directories.get(stateDirectory)?.now.keys() ?? [])];
+    return entries.filter((name) => name.endsWith('.journal'));
+  }
+
   /** The temporary files beside auth.json. */
   stages(): Inode[] {
     return this.#stagesIn(splitPath(this.realPath).directory);
