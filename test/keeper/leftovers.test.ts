@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { EMPTY_RECORD } from '../../src/core/account-record.js';
 import type { Keeper } from '../../src/keeper/keeper.js';
 import { fingerprintOf } from '../support/tokens.js';
 import { DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
@@ -191,5 +192,27 @@ describe('a journal that cannot be read', () => {
     expect(world.server.sent).toEqual([]);
     await keeper.tick();
     expect(world.journal.left.size).toBe(0);
+  });
+});
+
+describe('an account record that the disk does not give', () => {
+  it('keeps the daemon from sending, and is not written over: it may tell of a token that is dead', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const dead = [{ fingerprint: SPENT, reason: 'refresh_token_spent', detail: 'used before' }] as const;
+    const record = { ...EMPTY_RECORD, generation: 7, dead };
+    world.record = record;
+    world.recordFailure = Object.assign(new Error('EIO'), { code: 'EIO' });
+    const keeper = await world.keeper();
+    await world.clock.advance(MINUTE);
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'storage_unavailable' });
+    expect(keeper.servable?.generation).toBeGreaterThan(7);
+    expect(world.record).toBe(record);
+
+    world.recordFailure = null;
+    await keeper.tick();
+    await world.clock.advance(20 * MINUTE);
+    expect(keeper.state.reason).toBe('refresh_token_spent');
+    expect(world.server.sent).toEqual([]);
   });
 });

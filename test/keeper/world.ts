@@ -38,6 +38,7 @@ export class World {
   record: AccountRecord | null = null;
   lock = { held: true, ensure: (): Promise<'held' | 'taken'> => Promise.resolve('held') };
   isRecordWritable = true;
+  recordFailure: Error | null = null;
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
 
@@ -60,7 +61,8 @@ export class World {
       policy: this.policy,
       baseUrls: CODEX_BASE_URLS,
       record: {
-        load: () => Promise.resolve(this.record),
+        load: () =>
+          this.recordFailure === null ? Promise.resolve(this.record) : Promise.reject(this.recordFailure),
         save: (record) => {
           if (!this.isRecordWritable) return Promise.reject(new Error('EROFS'));
           this.record = record;
