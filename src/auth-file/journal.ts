@@ -69,6 +69,8 @@ export class Journal {
   async begin(intent: Intent): Promise<OpenJournal> {
     await this.#fs.mkdir(this.#directory, 0o700);
     await this.clear(intent.spent);
+    // One that could neither be begun nor removed would stay for ever.
+    await this.sweep().catch(() => undefined);
     const file = await createPrivate(this.#fs, this.#pathOf(intent.spent));
     try {
       const head = Buffer.alloc(ANSWER_AT, ' ');
@@ -88,18 +90,22 @@ export class Journal {
   /**
    * What daemons before this one left, but for what they had not begun to send.
    *
-   * @throws the file system's error: what cannot be read may hold the only copy of a login
+   * @throws the file system's error: what is our own and cannot be read may hold the only copy of a login
    */
   async read(): Promise<Unfinished[]> {
     const left: Unfinished[] = [];
     for (const file of await this.#list()) {
-      const found = await this.#readOne(file);
+      const found = await this.#readOne(file).catch((error: unknown) => {
+        // Of another account most likely, which is not to stand still for it.
+        if (!file.isOwn) return null;
+        throw error;
+      });
       if (found !== null) left.push(found);
     }
     return left;
   }
 
-  /** Removes our own that were never begun: their daemon was killed before it could send. Only under the account's lock. */
+  /** Removes our own that were never begun. Only under the account's lock, and while none is being begun. */
   async sweep(): Promise<void> {
     for (const file of await this.#list()) {
       if (file.isOwn && (await this.#readOne(file)) === null) await this.#fs.unlink(file.path);

@@ -64,6 +64,16 @@ describe('the journal of a rotation', () => {
     await mkdir(join(directory, 'default.aaaaaaaaaaaa.journal'));
     const journal = new Journal(systemFileSystem, directory, 'default');
     await expect(journal.read()).rejects.toMatchObject({ code: 'EISDIR' });
+    const ofAnotherHome = new Journal(systemFileSystem, directory, 'other');
+    expect(await ofAnotherHome.read()).toEqual([]);
+  });
+
+  it('goes with the next one that is begun, where it could be neither begun nor removed itself', async () => {
+    const directory = await scratchDir();
+    await writeFile(join(directory, 'default.aaaaaaaaaaaa.journal'), '');
+    const open = await new Journal(systemFileSystem, directory, 'default').begin(INTENT);
+    await open.close();
+    expect(await readdir(directory)).toEqual([`default.${INTENT.spent}.journal`]);
   });
 
   it('tells what was written for another home as well, since a link may lead to the same file', async () => {
