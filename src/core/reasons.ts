@@ -64,6 +64,7 @@ export const REASONS = {
   byte_order_mark: { state: 'corrupt', hint: 'save auth.json without a byte order mark' },
   too_large: { state: 'corrupt', hint: LOGIN },
   wrong_shape: { state: 'corrupt', hint: LOGIN },
+  mixed_accounts: { state: 'corrupt', hint: LOGIN },
   not_a_file: { state: 'corrupt', hint: 'move what lies there away, then run `codex login`' },
   unreadable: { state: 'corrupt', hint: 'make auth.json readable for the user that runs the daemon' },
 } as const satisfies Record<string, Reason>;
