@@ -39,6 +39,7 @@ export class AccountLock {
   #held: HeldLock | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #otherStates: readonly string[] = [];
+  #refusal: AuthdError | null = null;
 
   constructor(options: AccountLockOptions) {
     this.#options = options;
@@ -47,6 +48,11 @@ export class AccountLock {
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
     return this.#held?.shared.isCompromised === false;
+  }
+
+  /** What the last attempt to take it met; null if that went well. */
+  get refusal(): AuthdError | null {
+    return this.#refusal;
   }
 
   /** Other state directories of those who had the lock and did not let go of it: of daemons that were killed. */
@@ -82,13 +88,11 @@ export class AccountLock {
     await this.#release();
     try {
       this.#held = await this.#take(realPath);
+      this.#refusal = null;
       return 'taken';
     } catch (error) {
-      if (error instanceof AuthdError) throw error;
-      throw new AuthdError('storage', `the lock beside auth.json cannot be made: ${describeError(error)}`, {
-        hint: 'make the directory of auth.json writable',
-        cause: error,
-      });
+      this.#refusal = explain(error);
+      throw this.#refusal;
     }
   }
 
@@ -173,6 +177,14 @@ interface HeldLock {
   readonly realPath: string;
   readonly kernel: KernelLock;
   readonly shared: SharedLock;
+}
+
+function explain(error: unknown): AuthdError {
+  if (error instanceof AuthdError) return error;
+  return new AuthdError('storage', `the lock beside auth.json cannot be made: ${describeError(error)}`, {
+    hint: 'make the directory of auth.json writable',
+    cause: error,
+  });
 }
 
 function ownerPath(realPath: string): string {

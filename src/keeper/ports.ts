@@ -2,6 +2,7 @@ import type { AccountRecord } from '../core/account-record.js';
 import type { Answer } from '../core/outcome.js';
 import type { Reading } from '../core/reading.js';
 import type { Secret } from '../core/secret.js';
+import type { AuthdError } from '../errors.js';
 
 /**
  * What a keeper needs of the world. The daemon gives it the real things, the simulation virtual ones.
@@ -110,6 +111,17 @@ export interface AccountLockPort {
   ensure(): Promise<'held' | 'taken'>;
   /** False from the moment the lock was lost. */
   readonly held: boolean;
+  /** What the last attempt to take it met; null if that went well. */
+  readonly refusal: AuthdError | null;
+}
+
+/** Whose turn it is among the accounts of a daemon, to rotate because it is time. Nobody who waits for a token asks it. */
+export interface PacePort {
+  /**
+   * 0 if the account may begin now, by the monotonic clock: that is noted then. Else how long it has to wait before it asks
+   * again, in milliseconds.
+   */
+  take(account: string, nowMs: number): number;
 }
 
 /** Where the account's record lies. */

@@ -5,7 +5,9 @@ import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';
 import type { AuthdError } from '../../src/errors.js';
 import { Keeper } from '../../src/keeper/keeper.js';
+import { Pace } from '../../src/keeper/pace.js';
 import type {
+  AccountLockPort,
   AuthFilePort,
   Intent,
   JournalPort,
@@ -35,7 +37,13 @@ export class World {
   readonly warnings: object[] = [];
   readonly journal = new VirtualJournal();
   record: AccountRecord | null = null;
-  lock = { held: true, ensure: (): Promise<'held' | 'taken'> => Promise.resolve('held') };
+  lock: { -readonly [Key in keyof AccountLockPort]: AccountLockPort[Key] } = {
+    held: true,
+    refusal: null,
+    ensure: () => Promise.resolve('held'),
+  };
+  /** The turns of accounts; shared by the keepers of one daemon. */
+  pace = new Pace(0);
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
 
@@ -53,6 +61,7 @@ export class World {
       authFile: this.file,
       endpoint: this.server,
       journal: this.journal,
+      pace: this.pace,
       lock: this.lock,
       clock: this.clock,
       policy: this.policy,
