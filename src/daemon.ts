@@ -17,7 +17,7 @@ import { readVersion } from './version.js';
 export interface DaemonOptions {
   readonly flags: SettingFlags;
   readonly env: Environment;
-  /** The only account that there may be; any and all if absent. */
+  /** The account that is meant; every one if absent. */
   readonly account?: string | undefined;
 }
 
