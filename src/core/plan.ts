@@ -94,7 +94,7 @@ export function earliestRotation(
 const MAY_WAIT_MS = 6 * MINUTE;
 
 /** Whether a rotation that is due would lose nothing by waiting a little for those of other accounts. */
-export function mayWait({ expiresAtMs }: Credential, nowMs: number): boolean {
+export function mayWait({ expiresAtMs }: Pick<Credential, 'expiresAtMs'>, nowMs: number): boolean {
   return expiresAtMs === null || expiresAtMs - nowMs > MAY_WAIT_MS;
 }
 

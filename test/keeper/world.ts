@@ -30,9 +30,9 @@ const START_MS = Date.parse('2026-11-22T12:00:00Z');
 
 /** One account in a world of its own: virtual clock, file, token endpoint, lock and record. */
 export class World {
-  readonly clock = new VirtualClock(START_MS);
-  readonly file = new VirtualFile(this.clock);
-  readonly server = new VirtualServer(this.clock);
+  readonly clock: VirtualClock;
+  readonly file: VirtualFile;
+  readonly server: VirtualServer;
   readonly events: KeeperEvent[] = [];
   readonly warnings: object[] = [];
   readonly journal = new VirtualJournal();
@@ -47,6 +47,13 @@ export class World {
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
 
+  /** Worlds with the same clock are accounts of one daemon. */
+  constructor(clock = new VirtualClock(START_MS)) {
+    this.clock = clock;
+    this.file = new VirtualFile(clock);
+    this.server = new VirtualServer(clock);
+  }
+
   /** Puts a login into the file whose access token lives `lifetimeMs` and was issued `ageMs` ago. */
   logIn(lifetimeMs: number, ageMs = 0, refreshToken = this.server.firstRefreshToken()): void {
     const issuedAtMs = this.server.now() - ageMs;
@@ -55,9 +62,9 @@ export class World {
   }
 
   /** A keeper in this world that has read the file. */
-  async keeper({ activate = true } = {}): Promise<Keeper> {
+  async keeper({ activate = true, account = 'default' } = {}): Promise<Keeper> {
     const keeper = new Keeper({
-      account: 'default',
+      account,
       authFile: this.file,
       endpoint: this.server,
       journal: this.journal,
