@@ -71,9 +71,9 @@ function locate(issue: v.BaseIssue<unknown>): {
 }
 
 /** Texts are repeated only where a choice of a few words is due: any other may be a secret in the wrong place. */
-function describeValue({ type, received }: v.BaseIssue<unknown>): string {
+function describeValue({ type, received, input }: v.BaseIssue<unknown>): string {
   if (type === 'non_empty') return 'empty';
-  if (received === 'Object') return 'a table';
+  if (typeof input === 'object' && !Array.isArray(input)) return 'a table';
   return type !== 'picklist' && received.startsWith('"') ? 'a text' : received;
 }
 
