@@ -76,6 +76,7 @@ export async function keepAccount(
     log,
     random: surroundings.random,
     pace: surroundings.pace,
+    holdings: surroundings.holdings,
   });
   const watch = await surroundings.watch({
     path,

@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import { sharedLocks, type SharedLocks } from './auth-file/shared-lock.js';
 import { watchAuthFile, type AuthFileWatch, type WatchOptions } from './auth-file/watch.js';
 import type { AccountConfig } from './config/accounts.js';
-import type { LogPort, PacePort, TokenEndpointPort } from './keeper/ports.js';
+import { Holdings } from './keeper/holdings.js';
+import type { HoldingsPort, LogPort, PacePort, TokenEndpointPort } from './keeper/ports.js';
 import { systemClock, type Clock } from './os/clock.js';
 import { systemFileSystem, type FileSystem } from './os/file-system.js';
 import { identifyMachine } from './os/machine.js';
@@ -22,6 +23,8 @@ export interface Surroundings {
   readonly log: LogPort;
   /** One for all accounts. */
   readonly pace: PacePort;
+  /** The same. */
+  readonly holdings: HoldingsPort;
   readonly watch: (options: WatchOptions) => Promise<AuthFileWatch>;
   readonly openEndpoint: (config: AccountConfig) => TokenEndpointPort;
 }
@@ -36,6 +39,7 @@ export function realSurroundings(env: Environment, log: Logger, pace: PacePort):
     sharedLocks,
     log,
     pace,
+    holdings: new Holdings(),
     watch: watchAuthFile,
     openEndpoint: ({ tokenEndpoint, clientId, scope, bodyFormat }) =>
       new TokenEndpoint({

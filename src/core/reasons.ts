@@ -48,6 +48,11 @@ export const REASONS = {
   refresh_token_rejected: { state: 'login_required', hint: LOGIN },
   refresh_token_spent: { state: 'login_required', hint: LOGIN },
 
+  shared_login: {
+    state: 'login_required',
+    hint: 'run `codex login` with the CODEX_HOME of this account: a login works in one home only',
+  },
+
   no_file: { state: 'logged_out', hint: LOGIN },
   no_login: { state: 'logged_out', hint: LOGIN },
 

@@ -10,7 +10,7 @@ import { isRotation } from './harvest.js';
 import type { Writer } from './ledger.js';
 import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
-import type { LogPort, PacePort, RecordPort, TokenEndpointPort } from './ports.js';
+import type { HoldingsPort, LogPort, PacePort, RecordPort, TokenEndpointPort } from './ports.js';
 import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
@@ -32,6 +32,7 @@ export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHa
   readonly account: string;
   readonly record: RecordPort;
   readonly pace: PacePort;
+  readonly holdings: HoldingsPort;
   readonly log: LogPort;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -135,6 +136,7 @@ export class Keeper implements CredentialKeeper, Kept {
       await this.#rotations.start();
     }
     await this.#lookout.close();
+    this.#options.holdings.hold(this.account, null);
   }
 
   /** Takes other settings over, and drops a backoff that the old ones may have caused. */
@@ -265,7 +267,7 @@ export class Keeper implements CredentialKeeper, Kept {
   /** Takes up what was left by a daemon that had the lock before, and looks at the file. */
   async #takeUp(): Promise<void> {
     const { journal } = this.#options;
-    await this.#contents.ledger.open(this.now());
+    await this.#contents.open();
     const recoveries = await recover(journal, this.now());
     for (const recovery of recoveries) {
       if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
@@ -304,6 +306,7 @@ export class Keeper implements CredentialKeeper, Kept {
   /** Announces the state, rotates if it is time, and naps until the next moment at which something is to be done. */
   #settle(): void {
     this.#cancelNap();
+    if (!this.#isStopped) this.#rotations.own();
     this.#rotations.meet();
     this.#tidings.warnOfClock(this.account, this.#time.offsetMs);
     const nowMs = this.now();

@@ -124,6 +124,22 @@ export interface PacePort {
   take(account: string, nowMs: number): number;
 }
 
+/** Another account that a refresh token belongs to. */
+export interface Owner {
+  readonly account: string;
+  readonly hasSpent: boolean;
+}
+
+/** The refresh tokens of all accounts of a daemon, by their fingerprints. */
+export interface HoldingsPort {
+  /** What the file of an account holds now; null if that is no login to rotate. */
+  hold(account: string, fingerprint: string | null): void;
+  /** The account has spent this token: nobody else may send it any more. */
+  spend(account: string, fingerprint: string): void;
+  /** Another account that spent this token, or that has held it for longer than this one does; null if there is none. */
+  ownerBefore(account: string, fingerprint: string): Owner | null;
+}
+
 /** Where the account's record lies. */
 export interface RecordPort {
   /** Null if there is none yet. */

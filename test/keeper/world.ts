@@ -5,6 +5,7 @@ import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';
 import type { AuthdError } from '../../src/errors.js';
 import { Keeper } from '../../src/keeper/keeper.js';
+import { Holdings } from '../../src/keeper/holdings.js';
 import { Pace } from '../../src/keeper/pace.js';
 import type {
   AccountLockPort,
@@ -44,6 +45,7 @@ export class World {
   };
   /** The turns of accounts; shared by the keepers of one daemon. */
   pace = new Pace(0);
+  holdings = new Holdings();
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
 
@@ -69,6 +71,7 @@ export class World {
       endpoint: this.server,
       journal: this.journal,
       pace: this.pace,
+      holdings: this.holdings,
       lock: this.lock,
       clock: this.clock,
       policy: this.policy,

@@ -2,6 +2,7 @@ import type { AccountConfig } from '../../../src/config/accounts.js';
 import { CODEX_BASE_URLS } from '../../../src/core/login.js';
 import { DEFAULT_POLICY } from '../../../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
+import { Holdings } from '../../../src/keeper/holdings.js';
 import { Pace } from '../../../src/keeper/pace.js';
 import type { LogPort } from '../../../src/keeper/ports.js';
 import type { CredentialRequest } from '../../../src/keeper/snapshot.js';
@@ -178,6 +179,7 @@ export class Daemon {
       sharedLocks: sharedLocksOf(process, this.#locks, world),
       log: logOf(process, world),
       pace: new Pace(2_000),
+      holdings: new Holdings(),
       watch: ({ onDirty }) => {
         const notice = (): void => {
           const { watch } = this.#options;
