@@ -42,7 +42,8 @@ async function inspectAccount(config: AccountConfig, stateDirectory: string): Pr
   const store = new RecordStore(fs, stateDirectory, stateName(account, authFile.path));
   const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve() }, SILENT);
   const nowMs = clock.now();
-  await ledger.open(nowMs);
+  // What is remembered beside the file only adds to what that tells.
+  await ledger.open(nowMs).catch(() => undefined);
   const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
   await ledger.enter(loginIn(reading, config.baseUrls), 'other', writtenAtMs, nowMs);
 

@@ -12,6 +12,7 @@ import type { Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Keeper, type KeeperSettings } from './keeper/keeper.js';
 import type { LogPort, RecordPort } from './keeper/ports.js';
+import { ServerTime } from './keeper/server-time.js';
 import type { FileSystem } from './os/file-system.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -49,6 +50,7 @@ export async function keepAccount(
   whenKept: WhenKept = 'refuse',
 ): Promise<KeptAccount> {
   const { fs, clock, log } = surroundings;
+  const time = new ServerTime(clock);
   const path = join(config.codexHome, 'auth.json');
   const reportFailure =
     (message: string) =>
@@ -72,7 +74,7 @@ export async function keepAccount(
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: journals,
     lock,
-    clock,
+    time,
     log,
     random: surroundings.random,
     pace: surroundings.pace,

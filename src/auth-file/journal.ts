@@ -16,14 +16,14 @@ export interface Intent {
 export interface Unfinished {
   /** The fingerprint of the refresh token that it had sent, or was about to send. */
   readonly spent: string;
-  /** What had come of the answer's body, as text; empty if nothing, or if it cannot be read. */
+  /** What had come of the answer's body, as text; empty if nothing. */
   readonly answer: string;
   /** Whether that outlives a loss of power: who wrote it may have been killed before it was synced. */
   readonly isDurable: boolean;
   /** False if it was written for another home, which may lead to the same file by a link. */
   readonly isOwn: boolean;
-  /** When that was, in milliseconds since the epoch; null if it cannot be read. */
-  readonly startedAtMs: number | null;
+  /** When that was, in milliseconds since the epoch. */
+  readonly startedAtMs: number;
 }
 
 /** The intent has the first block for itself; the answer's room begins behind it. */
@@ -85,7 +85,11 @@ export class Journal {
     }
   }
 
-  /** What daemons before this one left, but for what they had not begun to send. */
+  /**
+   * What daemons before this one left, but for what they had not begun to send.
+   *
+   * @throws the file system's error: what cannot be read may hold the only copy of a login
+   */
   async read(): Promise<Unfinished[]> {
     const left: Unfinished[] = [];
     for (const file of await this.#list()) {
@@ -113,7 +117,7 @@ export class Journal {
     if (files.length > 0) await syncDirectory(this.#fs, this.#directory);
   }
 
-  /** A journal that cannot be read is taken for one without an answer: its token may have been sent. */
+  /** Null if nothing had been sent, or if it has just been removed. */
   async #readOne({ path, spent, isOwn }: JournalFile): Promise<Unfinished | null> {
     try {
       const file = await this.#fs.open(path, constants.O_RDONLY);
@@ -123,8 +127,9 @@ export class Journal {
       } finally {
         await file.close();
       }
-    } catch {
-      return { spent, answer: '', startedAtMs: null, isDurable: false, isOwn };
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return null;
+      throw error;
     }
   }
 

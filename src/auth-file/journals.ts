@@ -1,5 +1,4 @@
-import type { Journal } from './journal.js';
-import { type Intent, type OpenJournal, type Unfinished } from './journal.js';
+import type { Intent, Journal, OpenJournal, Unfinished } from './journal.js';
 
 /**
  * The journals of an account, wherever they are: in the state directory of this daemon, where it writes its own, and in
@@ -12,6 +11,11 @@ export class Journals {
   constructor(own: Journal, others: () => readonly Journal[]) {
     this.#own = own;
     this.#others = others;
+  }
+
+  /** Whether daemons with other state directories may come: they read these journals, but not our record. */
+  get isShared(): boolean {
+    return this.#others().length > 0;
   }
 
   /** @throws the file system's error; nothing is left behind then */

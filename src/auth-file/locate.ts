@@ -14,12 +14,17 @@ export async function locateRealFile(fs: FileSystem, path: string): Promise<stri
   for (let links = 0; links < MAX_LINKS; links += 1) {
     const found = await orNull(fs.realpath(at));
     if (found !== null) return found;
-    const directory = (await orNull(fs.realpath(dirname(at)))) ?? dirname(at);
+    const entry = await locateEntry(fs, at);
     const target = await orNull(fs.readlink(at));
-    if (target === null) return join(directory, basename(at));
-    at = resolve(directory, target);
+    if (target === null) return entry;
+    at = resolve(dirname(entry), target);
   }
   return path;
+}
+
+/** Where auth.json itself lies, be it a file or a link: its directory as it really is called, and its own name. */
+export async function locateEntry(fs: FileSystem, path: string): Promise<string> {
+  return join((await orNull(fs.realpath(dirname(path)))) ?? dirname(path), basename(path));
 }
 
 async function orNull(lookup: Promise<string>): Promise<string | null> {

@@ -1,42 +1,26 @@
-import { dirname } from 'node:path';
 import { AuthdError, describeError } from '../errors.js';
-import { pause, type Clock } from '../os/clock.js';
-import type { FileSystem } from '../os/file-system.js';
-import { syncDirectory } from './durable.js';
-import { tryKernelLock, type KernelLock } from './kernel-lock.js';
-import { locateRealFile } from './locate.js';
-import { describeOwner, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
-import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
+import { takeFileLock, type FileLock, type FileLockOptions } from './file-lock.js';
+import { locateEntry, locateRealFile } from './locate.js';
 
-export interface AccountLockOptions {
+export interface AccountLockOptions extends FileLockOptions {
   /** Of auth.json, real or a symbolic link. */
   readonly path: string;
-  /** Where the daemon that holds it can be reached: told to those who want it too. */
-  readonly socket: string;
   /** Where its journals are: told to whoever takes the lock when this daemon was killed. */
   readonly stateDirectory: string;
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  readonly sharedLocks: SharedLocks;
-  /** Names the running kernel: what it locks reaches exactly as far. */
-  readonly machine: string;
-  readonly onLost: (error: Error) => void;
 }
 
 /** Nobody starts daemons with more state directories for one file, but for an accident. */
 const MOST_STATES = 8;
-/** How often the lock of another machine is tried again until it is stale. */
-const RETRY_MS = 500;
 
 /**
- * The lock by which one daemon keeps one auth.json, in two layers, both beside the real file. Between the processes of
- * this machine the kernel's, which ends with its holder; between machines that share the file system a directory that
- * proper-lockfile renews, and which alone would be no mutex (facts 5.1). Neither has the name of one of Codex's lock
- * files: a directory at one of those costs the login (facts 3.1).
+ * The lock by which one daemon keeps one auth.json. Where that is a symbolic link, both it and the real file are locked:
+ * the one keeps out whoever comes by the same name when the link has become a file, as `codex logout` and a new login
+ * make of it; the other whoever comes by another name.
  */
 export class AccountLock {
   readonly #options: AccountLockOptions;
-  #held: HeldLock | null = null;
+  #paths = '';
+  #locks: readonly FileLock[] = [];
   #turn: Promise<unknown> = Promise.resolve();
   #otherStates: readonly string[] = [];
   #refusal: AuthdError | null = null;
@@ -47,7 +31,7 @@ export class AccountLock {
 
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
-    return this.#held?.shared.isCompromised === false;
+    return this.#locks.length > 0 && this.#locks.every((lock) => !lock.isCompromised);
   }
 
   /** What the last attempt to take it met; null if that went well. */
@@ -83,100 +67,47 @@ export class AccountLock {
   }
 
   async #ensure(): Promise<'held' | 'taken'> {
-    const realPath = await locateRealFile(this.#options.fs, this.#options.path);
-    if (this.held && realPath === this.#held?.realPath) return 'held';
-    await this.#release();
+    const { fs, path } = this.#options;
+    const paths = [...new Set([await locateEntry(fs, path), await locateRealFile(fs, path)])];
+    if (this.held && paths.join('\0') === this.#paths) return 'held';
+    await this.#release(this.#knowsOthers);
     try {
-      this.#held = await this.#take(realPath);
+      for (const each of paths) await this.#take(each);
+      this.#paths = paths.join('\0');
       this.#refusal = null;
       return 'taken';
     } catch (error) {
+      await this.#release(this.#knowsOthers);
       this.#refusal = explain(error);
       throw this.#refusal;
     }
   }
 
-  async #release(isUnsettled = false): Promise<void> {
-    const held = this.#held;
-    this.#held = null;
-    if (held === null) return;
-    await held.shared.release();
-    // One that was lost may be another machine's by now, and with it the file that says whose it is.
-    if (!held.shared.isCompromised && !isUnsettled) {
-      await this.#options.fs.unlink(ownerPath(held.realPath)).catch(() => undefined);
-    }
-    await held.kernel.release();
+  async #take(path: string): Promise<void> {
+    const { stateDirectory } = this.#options;
+    const lock = await takeFileLock(path, this.#options, (last) => {
+      this.#remember(last);
+      return [stateDirectory, ...this.#otherStates];
+    });
+    this.#locks = [...this.#locks, lock];
   }
 
-  async #take(realPath: string): Promise<HeldLock> {
-    const { fs, clock, socket, stateDirectory, machine, sharedLocks } = this.#options;
-    const kernel = await tryKernelLock(fs, ownerPath(realPath));
-    if (kernel === null) throw this.#heldBy(await readOwner(fs, ownerPath(realPath)));
-    try {
-      const last = await readOwner(fs, ownerPath(realPath));
-      // Whoever had a flock on this machine would have it still, if he lived: we have it now.
-      const isDead = kernel.isFlock && last?.flock === true && last.machine === machine;
-      if (isDead) await sharedLocks.remove(sharedPath(realPath));
-      const shared = await this.#takeShared(realPath, last);
-      try {
-        const states = [stateDirectory, ...this.#rememberStates(last?.states ?? [])];
-        const self = { machine, flock: kernel.isFlock, socket, states };
-        await writeOwner(kernel.file, describeOwner(self, clock.now()));
-        // After a loss of power it tells a successor where to look for what was under way.
-        await syncDirectory(fs, dirname(realPath));
-      } catch (error) {
-        // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
-        await shared.release();
-        throw error;
-      }
-      return { realPath, kernel, shared };
-    } catch (error) {
-      await kernel.release();
-      throw error;
-    }
+  async #release(keepsWord: boolean): Promise<void> {
+    const locks = this.#locks;
+    this.#locks = [];
+    for (const lock of locks.toReversed()) await lock.release(keepsWord);
   }
 
-  #rememberStates(states: readonly string[]): readonly string[] {
+  /** Whoever follows must hear of them too, until what is in there has been taken up. */
+  get #knowsOthers(): boolean {
+    return this.#otherStates.length > 0;
+  }
+
+  #remember(states: readonly string[]): void {
     const known = new Set([...this.#otherStates, ...states]);
     known.delete(this.#options.stateDirectory);
     this.#otherStates = [...known].slice(-MOST_STATES);
-    return this.#otherStates;
   }
-
-  /** `last` is who wrote himself down as the owner. */
-  async #takeShared(realPath: string, last: LockOwner | null): Promise<SharedLock> {
-    const { clock, sharedLocks, onLost } = this.#options;
-    const giveUpAtMs = clock.monotonicMs() + STALE_MS + 2_000;
-    for (;;) {
-      const taken = await sharedLocks.take(sharedPath(realPath), onLost);
-      if (taken !== null) return taken;
-      if (clock.monotonicMs() >= giveUpAtMs) throw this.#heldBy(last);
-      await pause(clock, RETRY_MS);
-    }
-  }
-
-  #heldBy(owner: LockOwner | null): AuthdError {
-    const { path, machine } = this.#options;
-    if (owner === null) {
-      return new AuthdError('already_running', `${path} is kept by another codex-authd`, {
-        hint: 'stop it first, or use its socket',
-      });
-    }
-    const { pid, host, since, socket } = owner;
-    const who = `codex-authd with pid ${String(pid)} on ${host}, up since ${since}, socket ${socket}`;
-    return new AuthdError('already_running', `${path} is kept by ${who}`, {
-      hint:
-        owner.machine === machine
-          ? `use its socket, or stop it with \`kill ${String(pid)}\``
-          : `stop it on ${host} first`,
-    });
-  }
-}
-
-interface HeldLock {
-  readonly realPath: string;
-  readonly kernel: KernelLock;
-  readonly shared: SharedLock;
 }
 
 function explain(error: unknown): AuthdError {
@@ -185,12 +116,4 @@ function explain(error: unknown): AuthdError {
     hint: 'make the directory of auth.json writable',
     cause: error,
   });
-}
-
-function ownerPath(realPath: string): string {
-  return `${realPath}.codex-authd.owner`;
-}
-
-function sharedPath(realPath: string): string {
-  return `${realPath}.codex-authd.lock`;
 }

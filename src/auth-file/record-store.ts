@@ -26,6 +26,8 @@ const RecordSchema = v.object({
       endpoint: v.exactOptional(v.string()),
     }),
   ),
+  // Records of before 0.2 have none.
+  doubted: v.optional(v.array(v.string()), []),
 });
 
 /** The record of one account, in the state directory: `<name>.json`, 0600. */

@@ -14,6 +14,11 @@ export interface AccountRecord {
   readonly lastRotationAtMs: number | null;
   /** Refresh tokens that must never be sent again, the newest last. */
   readonly dead: readonly DeadToken[];
+  /**
+   * Fingerprints of refresh tokens of which nobody knows whether they were spent, and which auth.json holds no more; the
+   * newest last. Of one that it holds, the journal tells.
+   */
+  readonly doubted: readonly string[];
 }
 
 export interface DeadToken {
@@ -37,6 +42,7 @@ export const EMPTY_RECORD: AccountRecord = {
   rotatedFingerprint: null,
   lastRotationAtMs: null,
   dead: [],
+  doubted: [],
 };
 
 /** How many dead tokens are remembered: years of rotations of a login that lives ten days at a time. */
@@ -49,7 +55,15 @@ export function withDeadToken(record: AccountRecord, token: DeadToken): AccountR
   const others = record.dead.filter(
     (dead) => dead.fingerprint !== fingerprint || (endpoint !== undefined && dead.endpoint !== endpoint),
   );
-  return { ...record, dead: [...others, token].slice(-REMEMBERED) };
+  const doubted = record.doubted.filter((doubt) => doubt !== fingerprint);
+  return { ...record, dead: [...others, token].slice(-REMEMBERED), doubted };
+}
+
+/** The record with one more token in it of which nobody knows whether it was spent. */
+export function withDoubt(record: AccountRecord, fingerprint: string): AccountRecord {
+  if (record.dead.some((dead) => dead.fingerprint === fingerprint)) return record;
+  const others = record.doubted.filter((doubt) => doubt !== fingerprint);
+  return { ...record, doubted: [...others, fingerprint].slice(-REMEMBERED) };
 }
 
 /** Why a refresh token must not be sent to an endpoint; null if it may be. */
@@ -63,5 +77,6 @@ export function findDead(record: AccountRecord, fingerprint: string, endpoint: s
 export function mergeRecords(onDisk: AccountRecord, inMemory: AccountRecord): AccountRecord {
   if (inMemory.generation === 0) return onDisk;
   const newer = onDisk.generation > inMemory.generation ? onDisk : inMemory;
-  return inMemory.dead.reduce(withDeadToken, { ...newer, dead: onDisk.dead });
+  const onDiskToo = { ...newer, dead: onDisk.dead, doubted: onDisk.doubted };
+  return inMemory.doubted.reduce(withDoubt, inMemory.dead.reduce(withDeadToken, onDiskToo));
 }

@@ -32,6 +32,11 @@ export class Claim implements AccountLockPort {
     return { reason: 'locked_elsewhere', detail: refusal.message };
   }
 
+  /** Whether it is held, and everything that was left has been taken up. */
+  get isSettled(): boolean {
+    return this.#lock.held && this.#isTakenUp;
+  }
+
   ensure(): Promise<'held' | 'taken'> {
     return this.#inTurn(async () => {
       if ((await this.#lock.ensure()) === 'taken') this.#isTakenUp = false;
@@ -39,6 +44,15 @@ export class Claim implements AccountLockPort {
       await this.#takeUp();
       this.#isTakenUp = true;
       return 'taken';
+    });
+  }
+
+  /** Takes up what could not be read before, if the lock is held. */
+  goOn(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#isTakenUp || !this.#lock.held) return;
+      await this.#takeUp();
+      this.#isTakenUp = true;
     });
   }
 

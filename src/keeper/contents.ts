@@ -66,8 +66,11 @@ export class Contents {
     }
   }
 
-  /** This refresh token was spent for another one: it must never be sent again. */
-  burySpent(fingerprint: string): Promise<void> {
+  /**
+   * This refresh token was spent for another one: it must never be sent again. Resolves to whether that outlives this
+   * process.
+   */
+  burySpent(fingerprint: string): Promise<boolean> {
     this.#options.holdings.spend(this.#options.account, fingerprint);
     const detail = 'auth.json holds a refresh token that was used before';
     const token: DeadToken = { fingerprint, reason: 'refresh_token_spent', detail };

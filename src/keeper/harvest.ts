@@ -9,7 +9,7 @@ export interface Harvest {
   /** The fingerprint of the refresh token that was spent. */
   readonly spent: string;
   /** When its rotation began, in milliseconds since the epoch; null if that is not known any more. */
-  readonly startedAtMs: number | null;
+  readonly startedAtMs: number;
   readonly tokens: TokenSet;
   /** Whether it is in the journal, durably: only then may anyone hear of it before it is in auth.json. */
   readonly isDurable: boolean;
@@ -47,7 +47,7 @@ function isOlder({ tokens, startedAtMs }: Harvest, { credential, lastRefreshMs }
     const [our, their] = [ours[claim], theirs[claim]];
     if (our !== null && their !== null && our !== their) return our < their;
   }
-  return startedAtMs !== null && lastRefreshMs !== null && startedAtMs < lastRefreshMs;
+  return lastRefreshMs !== null && startedAtMs < lastRefreshMs;
 }
 
 /** Whether what is in the file is what we put there. */

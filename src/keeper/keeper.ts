@@ -6,7 +6,6 @@ import { decideState, servable, type KeeperState } from '../core/state.js';
 import { pause } from '../os/clock.js';
 import { Claim } from './claim.js';
 import { Contents } from './contents.js';
-import { isRotation } from './harvest.js';
 import type { Writer } from './ledger.js';
 import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
@@ -15,7 +14,7 @@ import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
 import { Rotations } from './rotations.js';
-import { ServerTime } from './server-time.js';
+import type { ServerTime } from './server-time.js';
 import { serveCredential, serveRefresh, type Kept } from './serve.js';
 import type { CredentialKeeper, CredentialRequest, KeeperEvent, KeeperSnapshot } from './snapshot.js';
 import { Tidings } from './tidings.js';
@@ -28,8 +27,10 @@ export interface KeeperSettings {
 }
 
 /** Everything that a keeper is made of. */
-export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHarvest'> {
+export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHarvest' | 'clock'> {
   readonly account: string;
+  /** Begun before anything that takes its time, so that no setting of the clock goes unnoticed. */
+  readonly time: ServerTime;
   readonly record: RecordPort;
   readonly pace: PacePort;
   readonly holdings: HoldingsPort;
@@ -40,6 +41,7 @@ export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHa
 
 /** No timer is armed for longer: the wall clock may jump, and Node's timers do not notice (facts 5.4). */
 const LONGEST_NAP_MS = 3600 * 1000;
+const LEFT_UNREAD = 'what a daemon before this one left cannot be read: nothing is sent before it can';
 /** Between two attempts to store, at the end, tokens that are in memory only. */
 const LAST_ATTEMPTS_MS = 1000;
 
@@ -70,17 +72,22 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#options = options;
     this.#settings = options;
     this.#tidings = new Tidings(options.log);
-    this.#time = new ServerTime(options.clock);
+    this.#time = options.time;
     this.#contents = new Contents({
       ...options,
       time: this.#time,
       baseUrls: () => this.#settings.baseUrls,
       onEntry: (entry, writer) => {
         if (entry === 'new' && writer === 'other' && !this.#tidings.isFirst) this.#adopted += 1;
+        if (writer === 'other') this.#leftovers.outdate();
         this.#tellNew(writer);
       },
     });
-    this.#leftovers = new Leftovers({ ...options, contents: this.#contents, time: this.#time });
+    this.#leftovers = new Leftovers({
+      ...options,
+      contents: this.#contents,
+      isQuiet: () => this.flight === null && this.#claim.isSettled,
+    });
     this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading));
     this.#claim = new Claim(options.lock, () => this.#takeUp());
     this.#rotations = new Rotations({
@@ -102,7 +109,13 @@ export class Keeper implements CredentialKeeper, Kept {
    * there is a state to tell. Nothing is sent before `activate`.
    */
   async open(): Promise<void> {
-    await this.#claim.open();
+    try {
+      await this.#claim.open();
+    } catch (error) {
+      this.#options.log.error({ account: this.account, err: error }, LEFT_UNREAD);
+      await this.observe();
+    }
+    await this.#leftovers.sweep();
     this.#settle();
   }
 
@@ -158,11 +171,15 @@ export class Keeper implements CredentialKeeper, Kept {
 
   /** To be called every few seconds: notices a jump of the clock, and a change of the file that no event told of. */
   async tick(): Promise<void> {
-    if (!this.#claim.held) void this.claim();
+    if (this.#claim.held) {
+      await this.#claim.goOn().catch((error: unknown) => {
+        this.#options.log.warn({ account: this.account, err: error }, LEFT_UNREAD);
+      });
+    } else void this.claim();
     const glance = await this.#options.authFile.read();
     if (glance.kind === 'unsettled' || glance.stamp !== this.#contents.stamp) await this.observe();
     else this.#settle();
-    await this.#leftovers.dropOld();
+    await this.#leftovers.sweep();
   }
 
   credential(request: CredentialRequest): Promise<PublishedCredential> {
@@ -264,25 +281,21 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#settle();
   }
 
-  /** Takes up what was left by a daemon that had the lock before, and looks at the file. */
+  /**
+   * Takes up what was left by a daemon that had the lock before, and looks at the file.
+   *
+   * @throws AuthdError `storage` if something that was left cannot be read
+   */
   async #takeUp(): Promise<void> {
-    const { journal } = this.#options;
     await this.#contents.open();
-    const recoveries = await recover(journal, this.now());
-    for (const recovery of recoveries) {
+    for (const recovery of await recover(this.#options.journal, this.now())) {
       if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
       else this.#rotations.admitUnknown(recovery.spent);
     }
+    for (const doubt of this.#contents.ledger.record.doubted) this.#rotations.admitUnknown(doubt);
     this.#lookout.outdate();
     await this.#lookout.look();
-    if (this.login.kind !== 'none') {
-      for (const recovery of recoveries) {
-        const isDone = recovery.kind === 'harvest' && recovery.spent !== this.#contents.pending?.spent;
-        if (isDone && recovery.isOwn)
-          await this.#leftovers.drop(recovery.spent, isRotation(recovery.harvest));
-      }
-    }
-    await this.#leftovers.dropOld();
+    this.#leftovers.outdate();
   }
 
   /** How long a rotation that is due waits for those of other accounts. Tokens that have come wait for nobody. */

@@ -3,12 +3,14 @@ import {
   mergeRecords,
   findDead,
   withDeadToken,
+  withDoubt,
   type AccountRecord,
   type DeadToken,
 } from '../core/account-record.js';
 import { digestOf, type PublishedCredential } from '../core/credential.js';
 import type { Login } from '../core/login.js';
 import type { Provenance } from '../core/plan.js';
+import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { LogPort, RecordPort } from './ports.js';
 import type { LoginFacts } from './snapshot.js';
 
@@ -26,6 +28,7 @@ export class Ledger {
   readonly #store: RecordPort;
   readonly #log: LogPort;
   #record: AccountRecord = EMPTY_RECORD;
+  #isUnread = false;
   #saves: Promise<unknown> = Promise.resolve();
   #login: Login = NOTHING;
   #published: PublishedCredential | null = null;
@@ -38,16 +41,27 @@ export class Ledger {
   }
 
   /**
-   * Reads the record, also when another daemon may have written it meanwhile. One that is there but cannot be read
-   * costs no login: numbering goes on far above it.
+   * Reads the record, also when another daemon may have written it meanwhile. One that is damaged costs no login:
+   * numbering goes on far above it. One that the disk does not give is not written over, for it may tell of tokens that
+   * must not be sent.
+   *
+   * @throws AuthdError `storage` in that case
    */
   async open(nowMs: number): Promise<void> {
     try {
       this.#record = mergeRecords((await this.#store.load()) ?? EMPTY_RECORD, this.#record);
+      this.#isUnread = false;
     } catch (error) {
-      this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be read');
       const generation = Math.max(Math.floor(nowMs / 1000), this.#record.generation);
       this.#record = { ...this.#record, generation };
+      this.#isUnread = systemErrorCode(error) !== undefined;
+      if (this.#isUnread) {
+        throw new AuthdError('storage', `the account record cannot be read: ${describeError(error)}`, {
+          hint: 'make the state directory and what is in it readable',
+          cause: error,
+        });
+      }
+      this.#log.warn({ account: this.#account, err: error }, 'the account record is damaged');
     }
   }
 
@@ -126,9 +140,14 @@ export class Ledger {
     return isSame ? 'same' : isNew ? 'new' : 'returned';
   }
 
-  /** Remembers that this refresh token must never be sent again. */
-  async bury(token: DeadToken): Promise<void> {
-    await this.#save(withDeadToken(this.#record, token));
+  /** Remembers that this refresh token must never be sent again. Resolves to whether that outlives this process. */
+  bury(token: DeadToken): Promise<boolean> {
+    return this.#save(withDeadToken(this.#record, token));
+  }
+
+  /** Remembers that this refresh token may have been spent. Resolves to whether that outlives this process. */
+  doubt(fingerprint: string): Promise<boolean> {
+    return this.#save(withDoubt(this.#record, fingerprint));
   }
 
   /** Why the refresh token in the file must not be sent to this endpoint; null if it may be. */
@@ -144,6 +163,7 @@ export class Ledger {
   async #save(record: AccountRecord): Promise<boolean> {
     this.#record = record;
     const saved = this.#saves.then(async () => {
+      if (this.#isUnread) return false;
       try {
         await this.#store.save(this.#record);
         return true;

@@ -1,8 +1,8 @@
 import { describeError } from '../errors.js';
 import type { Contents } from './contents.js';
 import { isRotation } from './harvest.js';
-import type { AccountLockPort, JournalPort, LogPort } from './ports.js';
-import { recover } from './recover.js';
+import type { JournalPort, LogPort } from './ports.js';
+import { recover, type Recovery } from './recover.js';
 import type { ServerTime } from './server-time.js';
 
 const LOOK_MS = 3600 * 1000;
@@ -18,10 +18,11 @@ const LONGEST_WAIT_MS = 30 * 24 * LOOK_MS;
 export interface LeftoversOptions {
   readonly account: string;
   readonly journal: JournalPort;
-  readonly lock: AccountLockPort;
   readonly contents: Contents;
   readonly time: ServerTime;
   readonly log: LogPort;
+  /** False while a journal may be at work, be another daemon's, or hold what has not been taken up. */
+  readonly isQuiet: () => boolean;
 }
 
 /** The journals of rotations that are over, and of which the file has not got what they brought. */
@@ -33,40 +34,58 @@ export class Leftovers {
     this.#options = options;
   }
 
-  /** Drops what has waited for too long; looks at most once an hour. Never rejects. */
-  async dropOld(): Promise<void> {
-    const { account, journal, time, log } = this.#options;
+  /** The login has changed: what waited for another one may be dropped now. */
+  outdate(): void {
+    this.#lookedAtMs = -Infinity;
+  }
+
+  /** Drops what nobody waits for, or for too long; looks after `outdate`, and once an hour. Never rejects. */
+  async sweep(): Promise<void> {
+    const { account, journal, time, contents, log } = this.#options;
+    if (!this.#options.isQuiet()) return;
     if (time.monotonicMs() - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = time.monotonicMs();
     try {
       for (const left of await recover(journal, time.now())) {
         const { spent, startedAtMs } = left;
-        const isOld = startedAtMs !== null && time.now() - startedAtMs > LONGEST_WAIT_MS;
-        if (!isOld || !left.isOwn || this.#isWanted(spent)) continue;
-        await this.drop(spent, left.kind === 'harvest' && isRotation(left.harvest));
-        log.info({ account, spent }, 'dropped what a rotation had left for a login that did not come back');
+        if (!left.isOwn || this.#isWanted(left)) continue;
+        const isOld = time.now() - startedAtMs > LONGEST_WAIT_MS;
+        // Somebody else's login is in the place of the one that it was for, and the record can tell what it told.
+        const isOver =
+          contents.ledger.login.kind !== 'none' && !(left.kind === 'unknown' && journal.isShared);
+        if (!isOld && !isOver) continue;
+        await this.#drop(left);
+        log.info(
+          { account, spent },
+          'dropped what a rotation had left for a login that is not there any more',
+        );
       }
     } catch (error) {
       log.warn({ account, reason: describeError(error) }, 'the journal cannot be read');
     }
   }
 
-  /** The burial comes first: until it is written down, the journal is what tells that the token is spent. */
-  async drop(spent: string, isSpentForGood: boolean): Promise<void> {
-    const { account, journal, lock, contents, log } = this.#options;
-    // Without the lock it may be another daemon's, which is at it now.
-    if (!lock.held) return;
-    if (isSpentForGood) await contents.burySpent(spent);
+  /** The record comes first: until it is written, the journal is what tells that the token is spent, or may be. */
+  async #drop(left: Recovery): Promise<void> {
+    const { account, journal, contents, isQuiet, log } = this.#options;
+    const { spent } = left;
+    if (!isQuiet() || !(await this.#remember(left))) return;
     contents.forget(spent);
     await journal.clear(spent).catch((error: unknown) => {
       log.warn({ account, err: error }, 'the journal cannot be removed');
     });
   }
 
+  async #remember(left: Recovery): Promise<boolean> {
+    const { contents } = this.#options;
+    if (left.kind === 'unknown') return contents.ledger.doubt(left.spent);
+    return !isRotation(left.harvest) || contents.burySpent(left.spent);
+  }
+
   /** Whether the file of this moment has something to do with it. */
-  #isWanted(spent: string): boolean {
+  #isWanted({ kind, spent }: Recovery): boolean {
     const { pending, ledger } = this.#options.contents;
-    const { login } = ledger;
-    return pending?.spent === spent || (login.kind === 'chatgpt' && login.refreshToken.fingerprint === spent);
+    if (kind === 'harvest') return pending?.spent === spent;
+    return ledger.login.kind === 'chatgpt' && ledger.login.refreshToken.fingerprint === spent;
   }
 }

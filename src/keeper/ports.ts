@@ -65,10 +65,10 @@ export interface Intent {
 export interface Unfinished {
   /** The fingerprint of the refresh token that it had sent, or was about to send. */
   readonly spent: string;
-  /** What had come of the answer's body, as text; empty if nothing, or if it cannot be read. */
+  /** What had come of the answer's body, as text; empty if nothing. */
   readonly answer: string;
-  /** In milliseconds since the epoch; null if it cannot be read. */
-  readonly startedAtMs: number | null;
+  /** In milliseconds since the epoch. */
+  readonly startedAtMs: number;
   /** Whether the answer outlives a loss of power: who wrote it may have been killed before it was synced. */
   readonly isDurable: boolean;
   /** False if it may be somebody else's, who may still be at it. */
@@ -77,13 +77,19 @@ export interface Unfinished {
 
 /** Where a rotation is written down before and while it happens. */
 export interface JournalPort {
+  /** Whether it is read also by daemons that do not read the account's record. */
+  readonly isShared: boolean;
   /**
    * Writes the intent down durably, with the space for the whole answer.
    *
    * @throws if the file system fails; nothing is left behind then
    */
   begin(intent: Intent): Promise<OpenJournalPort>;
-  /** What daemons before this one left unfinished. What cannot be read has an empty answer. */
+  /**
+   * What daemons before this one left unfinished.
+   *
+   * @throws if something that is there cannot be read
+   */
   read(): Promise<Unfinished[]>;
   /** Removes what is written of the rotation that spent this token. */
   clear(spent: string): Promise<void>;

@@ -1,6 +1,7 @@
 import { readOutcome } from '../core/outcome.js';
+import { AuthdError, describeError } from '../errors.js';
 import type { Harvest } from './harvest.js';
-import type { JournalPort } from './ports.js';
+import type { JournalPort, Unfinished } from './ports.js';
 
 /** What the journal of a daemon that was killed tells. `spent` is the fingerprint of the token that it had sent. */
 export type Recovery =
@@ -8,7 +9,7 @@ export type Recovery =
   | {
       readonly kind: 'harvest';
       readonly spent: string;
-      readonly startedAtMs: number | null;
+      readonly startedAtMs: number;
       readonly harvest: Harvest;
       readonly isOwn: boolean;
     }
@@ -16,17 +17,32 @@ export type Recovery =
   | {
       readonly kind: 'unknown';
       readonly spent: string;
-      readonly startedAtMs: number | null;
+      readonly startedAtMs: number;
       readonly isOwn: boolean;
     };
 
-/** Reads what was left unfinished. A body is recorded only while it comes, so what is there and whole is an answer. */
+/**
+ * Reads what was left unfinished. A body is recorded only while it comes, so what is there and whole is an answer.
+ *
+ * @throws AuthdError `storage` if something that is there cannot be read
+ */
 export async function recover(journal: JournalPort, nowMs: number): Promise<Recovery[]> {
-  return (await journal.read()).map(({ spent, answer: body, startedAtMs, isDurable, isOwn }) => {
+  return (await read(journal)).map(({ spent, answer: body, startedAtMs, isDurable, isOwn }) => {
     const answer = { kind: 'answered', status: 200, body, retryAfter: null, date: null } as const;
     const outcome = readOutcome(answer, nowMs);
     if (outcome.kind !== 'rotated') return { kind: 'unknown', spent, startedAtMs, isOwn };
     const harvest = { spent, startedAtMs, tokens: outcome.tokens, isDurable, isStored: false };
     return { kind: 'harvest', spent, startedAtMs, harvest, isOwn };
   });
+}
+
+async function read(journal: JournalPort): Promise<Unfinished[]> {
+  try {
+    return await journal.read();
+  } catch (error) {
+    throw new AuthdError('storage', `a journal cannot be read: ${describeError(error)}`, {
+      hint: 'make the state directory and what is in it readable; it may hold the only copy of a login',
+      cause: error,
+    });
+  }
 }

@@ -145,10 +145,11 @@ export class Rotations {
         return;
       case 'overtaken': {
         const { harvest } = result;
-        if (harvest !== null && isRotation(harvest)) await contents.burySpent(spent);
+        const isBuried = harvest === null || !isRotation(harvest) || (await contents.burySpent(spent));
         await lookout.look();
         // Of a file that is away for a while nothing is known: the tokens may still be wanted.
-        if (harvest !== null && contents.ledger.login.kind !== 'none') await this.#clearJournal(spent);
+        const isDone = harvest !== null && contents.ledger.login.kind !== 'none';
+        if (isDone && isBuried) await this.#clearJournal(spent);
         return;
       }
       case 'not_stored': {
@@ -164,9 +165,8 @@ export class Rotations {
         if (outcome.kind === 'rejected') {
           const { detail } = outcome;
           const dead: DeadToken = { fingerprint: spent, reason: 'refresh_token_rejected', detail, endpoint };
-          await contents.ledger.bury(dead);
-        }
-        if (outcome.kind !== 'unknown') await this.#clearJournal(spent);
+          if (await contents.ledger.bury(dead)) await this.#clearJournal(spent);
+        } else if (outcome.kind === 'retry') await this.#clearJournal(spent);
         await lookout.look();
         return;
       }
@@ -181,9 +181,9 @@ export class Rotations {
     const context = this.#context(login);
     this.#counts.own += 1;
     const harvest = contents.markStored(spent);
-    if (harvest !== null && isRotation(harvest)) await contents.burySpent(spent);
+    const isBuried = harvest === null || !isRotation(harvest) || (await contents.burySpent(spent));
     await lookout.look();
-    await this.#clearJournal(spent);
+    if (isBuried) await this.#clearJournal(spent);
     const { login: now, published } = contents.ledger;
     for (const each of [login, now]) {
       if (each.kind === 'chatgpt') this.#setbacks.clear(each.refreshToken.fingerprint);

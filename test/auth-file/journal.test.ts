@@ -59,12 +59,11 @@ describe('the journal of a rotation', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('takes what it cannot read for a token that may be spent', async () => {
+  it('says so where it cannot read one: that may hold the only copy of a login', async () => {
     const directory = await scratchDir();
     await mkdir(join(directory, 'default.aaaaaaaaaaaa.journal'));
-    expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([
-      { ...found('', 'aaaaaaaaaaaa'), isDurable: false, startedAtMs: null },
-    ]);
+    const journal = new Journal(systemFileSystem, directory, 'default');
+    await expect(journal.read()).rejects.toMatchObject({ code: 'EISDIR' });
   });
 
   it('tells what was written for another home as well, since a link may lead to the same file', async () => {

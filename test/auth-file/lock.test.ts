@@ -64,6 +64,30 @@ describe('the lock of an account', () => {
     });
   });
 
+  it('is one before and after a link has become a file', async () => {
+    const [home, other] = [await scratchDir(), await scratchDir()];
+    await writeFile(join(home, 'auth.json'), '{}');
+    const path = join(other, 'auth.json');
+    await symlink(join(home, 'auth.json'), path);
+    const first = lockOf(path);
+    await first.ensure();
+    await rm(path);
+    await writeFile(path, '{}');
+    await expect(lockOf(path).ensure()).rejects.toMatchObject({ code: 'already_running' });
+    expect(await first.ensure()).toBe('taken');
+    await lockOf(join(home, 'auth.json')).ensure();
+  });
+
+  it('is one where the directory has two names', async () => {
+    const [home, other] = [await scratchDir(), await scratchDir()];
+    await writeFile(join(home, 'auth.json'), '{}');
+    await symlink(home, join(other, 'home'));
+    const lock = lockOf(join(other, 'home', 'auth.json'));
+    await lock.ensure();
+    expect(await lock.ensure()).toBe('held');
+    await expect(lockOf(join(home, 'auth.json')).ensure()).rejects.toMatchObject({ code: 'already_running' });
+  });
+
   it('is had by exactly one of many that want it, and by the next when that one lets go', async () => {
     const path = join(await scratchDir(), 'auth.json');
     const locks = Array.from({ length: 8 }, () => lockOf(path));

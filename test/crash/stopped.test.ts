@@ -63,36 +63,67 @@ it('stopped with its request under way while another machine takes over, it leav
   expect(endpoint.sentTwice()).toEqual([]);
 });
 
-it.each([
-  ['the temporary file', 1],
-  ['the journal', 2],
-  ['the directory of the journal', 3],
-])('stopped when it syncs %s while another machine rotates, it sends nothing', async (_what, number) => {
-  demandStrace();
+/** Which sync of a rotation is which. */
+const SYNCS = { 'the temporary file': 1, 'the journal': 2, 'the directory of the journal': 3 } as const;
+
+it.each(Object.keys(SYNCS) as (keyof typeof SYNCS)[])(
+  'stopped when it syncs %s while another machine rotates, it sends nothing',
+  async (what) => {
+    const household = await Household.found();
+    const { endpoint } = household;
+    const { daemon, asked } = await stoppedAtSync(household, what);
+    const second = await neighbour(household, {
+      ...ELSEWHERE,
+      NOT_ON_THIS_MACHINE: household.stateDirectory,
+    });
+    await second.logged('listening');
+    expect((await second.ask('/v1/refresh', 'POST')).status).toBe(200);
+    const rotated = await household.login();
+
+    process.kill(daemon.pid, 'SIGCONT');
+    await asked;
+    expect((await settled(daemon)).state).toMatch(/fresh|degraded/);
+    expect(await household.login()).toEqual(rotated);
+    expect(endpoint.isAlive(rotated.refresh_token)).toBe(true);
+    expect(endpoint.requests).toHaveLength(1);
+  },
+);
+
+it('stopped when it syncs the journal, it is not overtaken by one that can read what it is about to do', async () => {
   const household = await Household.found();
   const { endpoint } = household;
+  const { daemon, asked } = await stoppedAtSync(household, 'the journal');
+  const second = await neighbour(household, ELSEWHERE);
+  await second.logged('listening');
+  const refused = await second.ask('/v1/refresh', 'POST');
+  expect([refused.status, refused.json['reason']]).toEqual([503, 'outcome_unknown']);
+  expect((await second.ask('/v1/token')).status).toBe(200);
+
+  process.kill(daemon.pid, 'SIGCONT');
+  await asked;
+  expect((await settled(daemon)).state).toMatch(/fresh|degraded/);
+  expect(endpoint.requests).toEqual([]);
+});
+
+/** A daemon whose rotation stands still in one of its syncs, and which nobody can wake but us. */
+async function stoppedAtSync(
+  household: Household,
+  what: keyof typeof SYNCS,
+): Promise<{ readonly daemon: DaemonProcess; readonly asked: Promise<unknown> }> {
+  demandStrace();
   const daemon = await household.start({ env: ELSEWHERE });
   const { files } = await threadsOf(daemon.pid);
   const log = join(household.sandbox.directory, 'strace.log');
   const strace = await Strace.attach(files, log, {
     calls: ['fsync'],
-    inject: `fsync:signal=STOP:when=${String(number)}`,
+    inject: `fsync:signal=STOP:when=${String(SYNCS[what])}`,
   });
-  const asked = daemon.ask('/v1/refresh', 'POST');
+  // Where the test fails before it wakes the daemon, nobody waits for this answer.
+  const asked = daemon.ask('/v1/refresh', 'POST').catch((error: unknown) => error);
   while (!(await readFile(log, 'utf8')).includes('stopped by SIGSTOP'));
   await strace.detach();
-  const second = await neighbour(household, ELSEWHERE);
-  await second.logged('listening');
-  expect((await second.ask('/v1/refresh', 'POST')).status).toBe(200);
-  const rotated = await household.login();
-
-  process.kill(daemon.pid, 'SIGCONT');
-  await asked;
-  expect((await settled(daemon)).state).toMatch(/fresh|degraded/);
-  expect(await household.login()).toEqual(rotated);
-  expect(endpoint.isAlive(rotated.refresh_token)).toBe(true);
-  expect(endpoint.requests).toHaveLength(1);
-});
+  return { daemon, asked };
+}
 
 /** Another daemon for the same auth.json, with a socket and a state directory of its own. */
 async function neighbour(

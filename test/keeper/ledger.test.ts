@@ -24,7 +24,7 @@ describe('the record behind the books', () => {
     const ledger = new Ledger('default', store, SILENT);
     await ledger.open(0);
     const login = readLogin(loginText('e30.e30.e30', 'refresh-1', 0));
-    const bury = (n: number): Promise<void> =>
+    const bury = (n: number): Promise<boolean> =>
       ledger.bury({ fingerprint: String(n), reason: 'refresh_token_spent', detail: 'spent' });
     await Promise.all([ledger.enter(login, 'other', 0, 0), ...Array.from({ length: 20 }, (_, n) => bury(n))]);
     expect(mostAtOnce).toBe(1);

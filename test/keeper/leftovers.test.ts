@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { EMPTY_RECORD } from '../../src/core/account-record.js';
+import type { Keeper } from '../../src/keeper/keeper.js';
 import { fingerprintOf } from '../support/tokens.js';
 import { DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
 
@@ -121,5 +123,96 @@ describe('an answer in the journal whose file is gone', () => {
     world.file.failures = [];
     await world.clock.advance(HOUR);
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+  });
+});
+
+describe('a journal that tells only that a token may have been spent', () => {
+  /** A world in which an answer was lost. */
+  async function uncertain(): Promise<{ world: World; text: string | null; keeper: Keeper }> {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const { text } = world.file;
+    world.server.answers = [{ kind: 'lost', message: 'cut off' }];
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    expect(world.journal.left.size).toBe(1);
+    return { world, text, keeper };
+  }
+
+  it('is dropped once another login is in the file, and what it told is remembered', async () => {
+    const { world, text, keeper } = await uncertain();
+    world.logIn(HOUR, 0, 'refresh-other');
+    await keeper.observe();
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(0);
+    await keeper.stop();
+
+    world.file.text = text;
+    const successor = await world.keeper();
+    expect(successor.state).toMatchObject({ name: 'degraded', reason: 'outcome_unknown' });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('stays where that cannot be written down', async () => {
+    const { world, keeper } = await uncertain();
+    world.isRecordWritable = false;
+    world.logIn(HOUR, 0, 'refresh-other');
+    await keeper.observe();
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+  });
+
+  it('stays while the file is away, for it may come back', async () => {
+    const { world, keeper } = await uncertain();
+    world.file.text = null;
+    await keeper.observe();
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+  });
+});
+
+describe('a journal that cannot be read', () => {
+  it('keeps the daemon from sending until it can: it may hold the only copy of the login', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    leave(world, { access_token: world.server.issue(world.clock.now(), HOUR), refresh_token: 'refresh-2' });
+    world.journal.readFailure = new Error('EIO');
+    const keeper = await world.keeper();
+    await world.clock.advance(MINUTE);
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'storage_unavailable' });
+    expect(keeper.state.detail).toContain('EIO');
+    expect(keeper.servable).not.toBeNull();
+    expect(world.server.sent).toEqual([]);
+
+    world.journal.readFailure = null;
+    await keeper.tick();
+    await world.clock.advance(20 * MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual([]);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(0);
+  });
+});
+
+describe('an account record that the disk does not give', () => {
+  it('keeps the daemon from sending, and is not written over: it may tell of a token that is dead', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const dead = [{ fingerprint: SPENT, reason: 'refresh_token_spent', detail: 'used before' }] as const;
+    const record = { ...EMPTY_RECORD, generation: 7, dead };
+    world.record = record;
+    world.recordFailure = Object.assign(new Error('EIO'), { code: 'EIO' });
+    const keeper = await world.keeper();
+    await world.clock.advance(MINUTE);
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'storage_unavailable' });
+    expect(keeper.servable?.generation).toBeGreaterThan(7);
+    expect(world.record).toBe(record);
+
+    world.recordFailure = null;
+    await keeper.tick();
+    await world.clock.advance(20 * MINUTE);
+    expect(keeper.state.reason).toBe('refresh_token_spent');
+    expect(world.server.sent).toEqual([]);
   });
 });

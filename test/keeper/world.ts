@@ -7,6 +7,7 @@ import type { AuthdError } from '../../src/errors.js';
 import { Keeper } from '../../src/keeper/keeper.js';
 import { Holdings } from '../../src/keeper/holdings.js';
 import { Pace } from '../../src/keeper/pace.js';
+import { ServerTime } from '../../src/keeper/server-time.js';
 import type {
   AccountLockPort,
   AuthFilePort,
@@ -46,6 +47,8 @@ export class World {
   /** The turns of accounts; shared by the keepers of one daemon. */
   pace = new Pace(0);
   holdings = new Holdings();
+  isRecordWritable = true;
+  recordFailure: Error | null = null;
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
 
@@ -73,12 +76,14 @@ export class World {
       pace: this.pace,
       holdings: this.holdings,
       lock: this.lock,
-      clock: this.clock,
+      time: new ServerTime(this.clock),
       policy: this.policy,
       baseUrls: CODEX_BASE_URLS,
       record: {
-        load: () => Promise.resolve(this.record),
+        load: () =>
+          this.recordFailure === null ? Promise.resolve(this.record) : Promise.reject(this.recordFailure),
         save: (record) => {
+          if (!this.isRecordWritable) return Promise.reject(new Error('EROFS'));
           this.record = record;
           return Promise.resolve();
         },
@@ -169,10 +174,12 @@ class VirtualFile implements AuthFilePort {
 
 /** A journal that is in memory: the answers by the fingerprints of the tokens that were sent. */
 class VirtualJournal implements JournalPort {
+  isShared = false;
   readonly left = new Map<string, string>();
   /** When the rotations began, by the same. */
   readonly startedAtMs = new Map<string, number>();
   sealFailure: Error | null = null;
+  readFailure: Error | null = null;
 
   begin({ spent, startedAtMs }: Intent): Promise<OpenJournalPort> {
     this.left.set(spent, '');
@@ -187,10 +194,11 @@ class VirtualJournal implements JournalPort {
   }
 
   read(): Promise<Unfinished[]> {
+    if (this.readFailure !== null) return Promise.reject(this.readFailure);
     const left = [...this.left].map(([spent, answer]) => ({
       spent,
       answer,
-      startedAtMs: this.startedAtMs.get(spent) ?? null,
+      startedAtMs: this.startedAtMs.get(spent) ?? Infinity,
       isDurable: this.sealFailure === null,
       isOwn: true,
     }));

@@ -1,5 +1,6 @@
 import { readLogin } from '../../src/core/login.js';
 import { REASONS } from '../../src/core/reasons.js';
+import { Secret } from '../../src/core/secret.js';
 import type { Daemon } from './world/daemon.js';
 import type { World } from './world/world.js';
 import type { Plan } from './plan.js';
@@ -65,6 +66,7 @@ export async function judgeEnd(
   }
   await goOn(() => daemon.kept?.keeper.flight == null);
   blameForLeftovers(world, reason === 'valid');
+  blameForJournals(world, daemon, plan, token);
 }
 
 /** The one that has the account's lock first: the other one can only say that it has not. */
@@ -92,4 +94,12 @@ function blameForLeftovers(world: World, isKept: boolean): void {
   // One that could not be removed at its time goes with the next rotation.
   const stages = world.hadDiskTrouble && !isKept ? 0 : world.stages().length;
   if (stages > 0) world.inspector.blame(`${String(stages)} temporary files are left beside auth.json`);
+}
+
+/** Of what is over no journal is left, but where it tells that the token in the file may be spent. */
+function blameForJournals(world: World, daemon: Daemon, plan: Plan, token: string): void {
+  if (token === '' || plan.isApart) return;
+  const due = `.${new Secret(token).fingerprint}.journal`;
+  const left = world.journalsOf(daemon.process.stateDirectory).filter((name) => !name.endsWith(due));
+  if (left.length > 0) world.inspector.blame(`journals are left: ${left.join(', ')}`);
 }

@@ -142,7 +142,7 @@ export class Inspector implements Witness {
     const world = this.#world;
     if (earlier.end === 'never sent' || earlier.isUntouched) return;
     if (earlier.isRejected) {
-      const isKnown = world.recordTexts(process).some((text) => text.includes(fingerprint));
+      const isKnown = world.knownDead(process).includes(fingerprint);
       if (earlier.process === process || isKnown) this.blame('a refresh token was sent again that is dead');
       return;
     }

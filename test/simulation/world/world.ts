@@ -1,3 +1,4 @@
+import type { AccountRecord } from '../../../src/core/account-record.js';
 import { Disk, Inode, splitPath } from './disk.js';
 import { Inspector } from './inspector.js';
 import { parseDocument } from './login-text.js';
@@ -174,6 +175,12 @@ export class World implements Host {
     return null;
   }
 
+  /** The names of the journals in a state directory. */
+  journalsOf(stateDirectory: string): string[] {
+    const entries = [...(this.disk.directories.get(stateDirectory)?.now.keys() ?? [])];
+    return entries.filter((name) => name.endsWith('.journal'));
+  }
+
   /** The temporary files beside auth.json. */
   stages(): Inode[] {
     return this.#stagesIn(splitPath(this.realPath).directory);
@@ -200,11 +207,14 @@ export class World implements Host {
     return [this.realPath, ...journals].map(read).filter((text) => text !== null);
   }
 
-  /** What a process can know from its records. */
-  recordTexts({ stateDirectory }: VirtualProcess): string[] {
+  /** The fingerprints of the tokens that a process can know from its records to be dead. */
+  knownDead({ stateDirectory }: VirtualProcess): string[] {
     const names = [...(this.disk.directories.get(stateDirectory)?.now.keys() ?? [])];
     const records = names.filter((name) => name.endsWith('.json'));
-    return records.map((name) => this.disk.read(`${stateDirectory}/${name}`) ?? '');
+    return records.flatMap((name) => {
+      const { dead } = JSON.parse(this.disk.read(`${stateDirectory}/${name}`) ?? '') as AccountRecord;
+      return dead.map(({ fingerprint }) => fingerprint);
+    });
   }
 }
 

@@ -1,0 +1,120 @@
+import { dirname } from 'node:path';
+import { AuthdError } from '../errors.js';
+import { pause, type Clock } from '../os/clock.js';
+import type { FileSystem } from '../os/file-system.js';
+import { syncDirectory } from './durable.js';
+import { tryKernelLock } from './kernel-lock.js';
+import { describeOwner, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
+import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
+
+export interface FileLockOptions {
+  /** Where the daemon that holds it can be reached: told to those who want it too. */
+  readonly socket: string;
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly sharedLocks: SharedLocks;
+  /** Names the running kernel: what it locks reaches exactly as far. */
+  readonly machine: string;
+  readonly onLost: (error: Error) => void;
+}
+
+/** The lock of one file, held. */
+export interface FileLock {
+  /** Whether another machine may have it by now. */
+  readonly isCompromised: boolean;
+  /** `keepsWord`: the file that says whose it was stays, and with it where that one's journals are. */
+  release(keepsWord: boolean): Promise<void>;
+}
+
+/** How often the lock of another machine is tried again until it is stale. */
+const RETRY_MS = 500;
+
+/**
+ * Takes the lock of a file, in two layers, both beside it. Between the processes of this machine the kernel's, which
+ * ends with its holder; between machines that share the file system a directory that proper-lockfile renews, and which
+ * alone would be no mutex (facts 5.1). Neither has the name of one of Codex's lock files: a directory at one of those
+ * costs the login (facts 3.1).
+ *
+ * `statesAfter` is given the state directories of whoever had it last and was killed, and tells which ones to write down.
+ *
+ * @throws AuthdError `already_running` if a living daemon has it; the file system's error if it cannot be made
+ */
+export async function takeFileLock(
+  path: string,
+  options: FileLockOptions,
+  statesAfter: (last: readonly string[]) => string[],
+): Promise<FileLock> {
+  const { fs, clock, socket, machine, sharedLocks } = options;
+  const kernel = await tryKernelLock(fs, ownerPath(path));
+  if (kernel === null) throw heldBy(path, await readOwner(fs, ownerPath(path)), machine);
+  try {
+    const last = await readOwner(fs, ownerPath(path));
+    // Whoever had a flock on this machine would have it still, if he lived: we have it now.
+    const isDead = kernel.isFlock && last?.flock === true && last.machine === machine;
+    if (isDead) await sharedLocks.remove(sharedPath(path));
+    const shared = await takeShared(path, options, last);
+    try {
+      const self = { machine, flock: kernel.isFlock, socket, states: statesAfter(last?.states ?? []) };
+      await writeOwner(kernel.file, describeOwner(self, clock.now()));
+      // After a loss of power it tells a successor where to look for what was under way.
+      await syncDirectory(fs, dirname(path));
+    } catch (error) {
+      // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
+      await shared.release();
+      throw error;
+    }
+    return {
+      get isCompromised() {
+        return shared.isCompromised;
+      },
+      async release(keepsWord) {
+        await shared.release();
+        // One that was lost may be another machine's by now, and with it the file that says whose it is.
+        if (!shared.isCompromised && !keepsWord) await fs.unlink(ownerPath(path)).catch(() => undefined);
+        await kernel.release();
+      },
+    };
+  } catch (error) {
+    await kernel.release();
+    throw error;
+  }
+}
+
+/** `last` is who wrote himself down as the owner. */
+async function takeShared(
+  path: string,
+  { clock, sharedLocks, machine, onLost }: FileLockOptions,
+  last: LockOwner | null,
+): Promise<SharedLock> {
+  const giveUpAtMs = clock.monotonicMs() + STALE_MS + 2_000;
+  for (;;) {
+    const taken = await sharedLocks.take(sharedPath(path), onLost);
+    if (taken !== null) return taken;
+    if (clock.monotonicMs() >= giveUpAtMs) throw heldBy(path, last, machine);
+    await pause(clock, RETRY_MS);
+  }
+}
+
+function heldBy(path: string, owner: LockOwner | null, machine: string): AuthdError {
+  if (owner === null) {
+    return new AuthdError('already_running', `${path} is kept by another codex-authd`, {
+      hint: 'stop it first, or use its socket',
+    });
+  }
+  const { pid, host, since, socket } = owner;
+  const who = `codex-authd with pid ${String(pid)} on ${host}, up since ${since}, socket ${socket}`;
+  return new AuthdError('already_running', `${path} is kept by ${who}`, {
+    hint:
+      owner.machine === machine
+        ? `use its socket, or stop it with \`kill ${String(pid)}\``
+        : `stop it on ${host} first`,
+  });
+}
+
+function ownerPath(path: string): string {
+  return `${path}.codex-authd.owner`;
+}
+
+function sharedPath(path: string): string {
+  return `${path}.codex-authd.lock`;
+}
