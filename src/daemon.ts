@@ -1,8 +1,9 @@
 import { pino, type Logger } from 'pino';
+import { Accounts } from './accounts.js';
 import type { SettingFlags } from './config/flags.js';
 import { readSettings, type Settings } from './config/settings.js';
-import { describeError } from './errors.js';
-import { keepAccount, type KeptAccount } from './keep-account.js';
+import { AuthdError, describeError } from './errors.js';
+import { Pace } from './keeper/pace.js';
 import { systemClock } from './os/clock.js';
 import type { Environment } from './os/paths.js';
 import { findKernelLocks } from './os/native.js';
@@ -16,6 +17,8 @@ import { readVersion } from './version.js';
 export interface DaemonOptions {
   readonly flags: SettingFlags;
   readonly env: Environment;
+  /** The account that is meant; every one if absent. */
+  readonly account?: string | undefined;
 }
 
 /**
@@ -26,27 +29,27 @@ export interface DaemonOptions {
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const startedAtMs = systemClock.now();
   const settings = await readSettings(options.flags, options.env);
+  refuseOthers(settings, options.account);
   const log = openLog(settings.logLevel);
   const locks = await findKernelLocks();
   if (locks !== 'flock') warnOfLocks(locks, log);
-  const accounts: KeptAccount[] = [];
-  const stopped = untilStopped(() => void reload(options, settings, accounts, log));
+  const pace = new Pace(settings.rotationGapMs);
+  const accounts = new Accounts(realSurroundings(options.env, log, pace));
+  const signals = watchSignals();
   try {
-    const surroundings = realSurroundings(options.env, log);
-    for (const config of settings.accounts) {
-      accounts.push(await keepAccount(config, settings, surroundings));
-    }
+    await accounts.open(settings);
     const server = await serve(settings, accounts, { startedAtMs, locks }, log);
-    for (const account of accounts) account.activate();
+    accounts.activate();
+    signals.onReload(() => void reload({ ...options, running: settings, accounts, pace, server, log }));
     const stopTicking = startTicking(() => {
-      for (const account of accounts) void account.tick();
+      accounts.tick();
     }, log);
-    log.info({ signal: await stopped }, 'stopping');
+    log.info({ signal: await signals.stopped }, 'stopping');
     await stopTicking();
-    await Promise.all(accounts.map((account) => account.finish()));
+    await accounts.finish();
     await server.close();
   } finally {
-    await Promise.all(accounts.map((account) => account.close()));
+    await accounts.close();
   }
   log.info({}, 'stopped');
   return 0;
@@ -54,26 +57,29 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 
 async function serve(
   { socketPath }: Settings,
-  accounts: readonly KeptAccount[],
+  accounts: Accounts,
   facts: Pick<ServerOptions, 'startedAtMs' | 'locks'>,
   log: Logger,
 ): Promise<RunningServer> {
   const version = readVersion();
-  const keepers = new Map(accounts.map(({ keeper }) => [keeper.account, keeper]));
-  const server = await startServer({
-    socketPath,
-    keepers: () => keepers,
-    version,
-    ...facts,
-    clock: systemClock,
-    log,
-  });
-  for (const { keeper, authFile } of accounts) {
-    const { name, detail } = keeper.state;
-    log.info({ account: keeper.account, auth_file: authFile, state: name, detail }, 'keeping');
-  }
+  const keepers = (): Accounts['keepers'] => accounts.keepers;
+  const server = await startServer({ socketPath, keepers, version, ...facts, clock: systemClock, log });
   log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
   return server;
+}
+
+/**
+ * Whoever names an account would else be kept other ones, and never be told.
+ *
+ * @throws AuthdError `usage`
+ */
+function refuseOthers({ accounts }: Settings, account: string | undefined): void {
+  const names = accounts.map(({ name }) => JSON.stringify(name));
+  if (account === undefined || names.join() === JSON.stringify(account)) return;
+  const others = `it keeps ${names.join(', ')}: leave --account out`;
+  throw new AuthdError('usage', `\`run\` cannot keep the account ${JSON.stringify(account)} alone`, {
+    hint: `${others}; for another auth.json name its directory with --codex-home, or in an [[account]]`,
+  });
 }
 
 /** The comparison before the rename is what is left then: it closes all but the instant between the two. */
@@ -85,35 +91,56 @@ function warnOfLocks(locks: KernelLocks, log: Logger): void {
   );
 }
 
-function untilStopped(reload: () => void): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
+interface Signals {
+  readonly stopped: Promise<NodeJS.Signals>;
+  /** Sets what a SIGHUP does, also one that has come already. */
+  onReload(act: () => void): void;
+}
+
+function watchSignals(): Signals {
+  let isEarly = false;
+  let reloadNow = (): void => {
+    isEarly = true;
+  };
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
     onSignals({
-      reload,
+      reload: () => {
+        reloadNow();
+      },
       stop: resolve,
       abort: () => {
         process.exit(1);
       },
     });
   });
+  return {
+    stopped,
+    onReload(act) {
+      reloadNow = act;
+      if (isEarly) act();
+    },
+  };
+}
+
+interface Running extends DaemonOptions {
+  /** What the daemon was started with. */
+  readonly running: Settings;
+  readonly accounts: Accounts;
+  readonly pace: Pace;
+  readonly server: RunningServer;
+  readonly log: Logger;
 }
 
 /** A configuration that cannot be used costs nothing but a message: the old one stays in force. */
-async function reload(
-  { flags, env }: DaemonOptions,
-  running: Settings,
-  accounts: readonly KeptAccount[],
-  log: Logger,
-): Promise<void> {
+async function reload({ flags, env, running, accounts, pace, server, log }: Running): Promise<void> {
   try {
     const settings = await readSettings(flags, env);
     log.level = settings.logLevel;
-    for (const account of accounts) {
-      const config = settings.accounts.find(({ name }) => name === account.keeper.account);
-      const before = running.accounts.find(({ name }) => name === account.keeper.account);
-      if (config !== undefined) account.configure(config);
-      if (config?.codexHome !== before?.codexHome) log.warn({}, 'codex_home takes effect at the next start');
-    }
+    pace.gapMs = settings.rotationGapMs;
     if (settings.socketPath !== running.socketPath) log.warn({}, 'socket takes effect at the next start');
+    await accounts.reload({ ...settings, socketPath: running.socketPath }, () => {
+      server.endStale();
+    });
     log.info({}, 'configuration read again');
   } catch (error) {
     const reason = describeError(error);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { AuthFile } from './auth-file/auth-file.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { stateName } from './auth-file/state-name.js';
+import type { AccountConfig } from './config/accounts.js';
 import { readSettings } from './config/settings.js';
 import { identifyEndpoint } from './core/endpoint-identity.js';
 import { loginIn } from './core/login.js';
@@ -14,23 +15,25 @@ import { systemFileSystem as fs } from './os/file-system.js';
 import type { AccountStatus } from './protocol.js';
 import { accountStatus } from './server/bodies.js';
 
-export interface InspectOptions extends DaemonOptions {
-  readonly account: string;
-}
-
 /**
- * What can be told of an account without a daemon: reads its auth.json and its record, and writes nothing.
+ * What can be told of the accounts, or of the one that is named, without a daemon: reads each auth.json and its record,
+ * and writes nothing.
  *
- * @throws AuthdError `unknown_account`, `bad_configuration`, or `storage` if the file does not hold still
+ * @throws AuthdError `unknown_account`, `bad_configuration`, or `storage` if a file does not hold still
  */
-export async function inspectAccount({ flags, env, account }: InspectOptions): Promise<AccountStatus> {
+export async function inspectAccounts({ flags, env, account }: DaemonOptions): Promise<AccountStatus[]> {
   const { accounts, stateDirectory } = await readSettings(flags, env);
-  const config = accounts.find(({ name }) => name === account);
-  if (config === undefined) {
+  const chosen = accounts.filter(({ name }) => account === undefined || name === account);
+  if (account !== undefined && chosen.length === 0) {
     throw new AuthdError('unknown_account', `there is no account named \`${account}\``, {
       hint: `the accounts are ${accounts.map(({ name }) => name).join(', ')}`,
     });
   }
+  return Promise.all(chosen.map((config) => inspectAccount(config, stateDirectory)));
+}
+
+async function inspectAccount(config: AccountConfig, stateDirectory: string): Promise<AccountStatus> {
+  const { name: account } = config;
   const authFile = new AuthFile(join(config.codexHome, 'auth.json'), fs, clock);
   const reading = await authFile.readSettled();
   if (reading.kind === 'unsettled') {

@@ -7,7 +7,8 @@ import { AccountLock } from './auth-file/lock.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { removeLeftovers } from './auth-file/stage.js';
 import { stateName } from './auth-file/state-name.js';
-import type { AccountConfig, Settings } from './config/settings.js';
+import type { AccountConfig } from './config/accounts.js';
+import type { Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Keeper, type KeeperSettings } from './keeper/keeper.js';
 import type { LogPort, RecordPort } from './keeper/ports.js';
@@ -18,6 +19,7 @@ import type { Surroundings } from './surroundings.js';
 /** One account at work: everything that is wired together for it. */
 export interface KeptAccount {
   readonly keeper: Keeper;
+  readonly codexHome: string;
   readonly authFile: string;
   /** Lets it rotate from now on. */
   activate(): void;
@@ -31,14 +33,21 @@ export interface KeptAccount {
 }
 
 /**
+ * What to do where another daemon keeps the account. To `refuse` it says so to whoever starts one daemon for one account; to
+ * `stand by` serves what is in the file, which the other one renews, and takes over when that has gone.
+ */
+export type WhenKept = 'refuse' | 'stand by';
+
+/**
  * Takes the account's lock and reads its auth.json. Nothing is sent before `activate`.
  *
- * @throws AuthdError `already_running` if another daemon keeps it
+ * @throws AuthdError `already_running` if another daemon keeps it and that is to be refused
  */
 export async function keepAccount(
   config: AccountConfig,
   settings: Pick<Settings, 'socketPath' | 'stateDirectory'>,
   surroundings: Surroundings,
+  whenKept: WhenKept = 'refuse',
 ): Promise<KeptAccount> {
   const { fs, clock, log } = surroundings;
   const time = new ServerTime(clock);
@@ -50,7 +59,7 @@ export async function keepAccount(
     };
   const onLost = reportFailure('the account lock was lost');
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
-  await takeLock(lock, log);
+  await takeLock(lock, config.name, whenKept, log);
   const name = stateName(config.name, path);
   const journal = new Journal(fs, settings.stateDirectory, name);
   await sweep(path, fs, journal, lock, log);
@@ -68,6 +77,8 @@ export async function keepAccount(
     time,
     log,
     random: surroundings.random,
+    pace: surroundings.pace,
+    holdings: surroundings.holdings,
   });
   const watch = await surroundings.watch({
     path,
@@ -83,6 +94,7 @@ export async function keepAccount(
 
   return {
     keeper,
+    codexHome: config.codexHome,
     authFile: path,
     activate() {
       keeper.activate();
@@ -109,16 +121,17 @@ const WATCH_FAILED = 'watching auth.json failed; it is still read every few seco
 
 /**
  * A directory in which no lock can be made, or that is not there yet, is no reason to serve nobody: only rotations
- * need it, and the keeper tries again with every change.
+ * need it, and the keeper tries again with every change and every tick.
  *
- * @throws AuthdError `already_running` if another daemon has it
+ * @throws AuthdError `already_running` if another daemon has it and that is to be refused
  */
-async function takeLock(lock: AccountLock, log: LogPort): Promise<void> {
+async function takeLock(lock: AccountLock, account: string, whenKept: WhenKept, log: LogPort): Promise<void> {
   try {
     await lock.ensure();
   } catch (error) {
-    if (error instanceof AuthdError && error.code === 'already_running') throw error;
-    log.warn({ reason: describeError(error) }, 'the account lock cannot be taken yet');
+    const isKept = error instanceof AuthdError && error.code === 'already_running';
+    if (isKept && whenKept === 'refuse') throw error;
+    log.warn({ account, reason: describeError(error) }, 'the account lock cannot be taken yet');
   }
 }
 

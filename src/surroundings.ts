@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import { sharedLocks, type SharedLocks } from './auth-file/shared-lock.js';
 import { watchAuthFile, type AuthFileWatch, type WatchOptions } from './auth-file/watch.js';
-import type { AccountConfig } from './config/settings.js';
-import type { LogPort, TokenEndpointPort } from './keeper/ports.js';
+import type { AccountConfig } from './config/accounts.js';
+import { Holdings } from './keeper/holdings.js';
+import type { HoldingsPort, LogPort, PacePort, TokenEndpointPort } from './keeper/ports.js';
 import { systemClock, type Clock } from './os/clock.js';
 import { systemFileSystem, type FileSystem } from './os/file-system.js';
 import { identifyMachine } from './os/machine.js';
@@ -20,12 +21,16 @@ export interface Surroundings {
   readonly machine: string;
   readonly sharedLocks: SharedLocks;
   readonly log: LogPort;
+  /** One for all accounts. */
+  readonly pace: PacePort;
+  /** The same. */
+  readonly holdings: HoldingsPort;
   readonly watch: (options: WatchOptions) => Promise<AuthFileWatch>;
   readonly openEndpoint: (config: AccountConfig) => TokenEndpointPort;
 }
 
 /** The surroundings of a process that runs for real. */
-export function realSurroundings(env: Environment, log: Logger): Surroundings {
+export function realSurroundings(env: Environment, log: Logger, pace: PacePort): Surroundings {
   return {
     fs: systemFileSystem,
     clock: systemClock,
@@ -33,6 +38,8 @@ export function realSurroundings(env: Environment, log: Logger): Surroundings {
     machine: identifyMachine(),
     sharedLocks,
     log,
+    pace,
+    holdings: new Holdings(),
     watch: watchAuthFile,
     openEndpoint: ({ tokenEndpoint, clientId, scope, bodyFormat }) =>
       new TokenEndpoint({

@@ -23,6 +23,7 @@ export class AccountLock {
   #locks: readonly FileLock[] = [];
   #turn: Promise<unknown> = Promise.resolve();
   #otherStates: readonly string[] = [];
+  #refusal: AuthdError | null = null;
 
   constructor(options: AccountLockOptions) {
     this.#options = options;
@@ -31,6 +32,11 @@ export class AccountLock {
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
     return this.#locks.length > 0 && this.#locks.every((lock) => !lock.isCompromised);
+  }
+
+  /** What the last attempt to take it met; null if that went well. */
+  get refusal(): AuthdError | null {
+    return this.#refusal;
   }
 
   /** Other state directories of those who had the lock and did not let go of it: of daemons that were killed. */
@@ -68,14 +74,12 @@ export class AccountLock {
     try {
       for (const each of paths) await this.#take(each);
       this.#paths = paths.join('\0');
+      this.#refusal = null;
       return 'taken';
     } catch (error) {
       await this.#release(this.#knowsOthers);
-      if (error instanceof AuthdError) throw error;
-      throw new AuthdError('storage', `the lock beside auth.json cannot be made: ${describeError(error)}`, {
-        hint: 'make the directory of auth.json writable',
-        cause: error,
-      });
+      this.#refusal = explain(error);
+      throw this.#refusal;
     }
   }
 
@@ -104,4 +108,12 @@ export class AccountLock {
     known.delete(this.#options.stateDirectory);
     this.#otherStates = [...known].slice(-MOST_STATES);
   }
+}
+
+function explain(error: unknown): AuthdError {
+  if (error instanceof AuthdError) return error;
+  return new AuthdError('storage', `the lock beside auth.json cannot be made: ${describeError(error)}`, {
+    hint: 'make the directory of auth.json writable',
+    cause: error,
+  });
 }

@@ -8,8 +8,8 @@ type Row = readonly [label: string, value: string];
 export function showRunning(status: StatusBody, cliVersion: string, paint: Paint, nowMs: number): string {
   const several = status.accounts.length > 1;
   const blocks = status.accounts.map((account) => {
-    const name = several ? `${plain(account.account)}: ` : '';
-    return block(`${name}${verdict(account, paint)}`, accountRows(account, nowMs));
+    if (several) return namedBlock(account, paint, nowMs);
+    return block(verdict(account, paint), accountRows(account, nowMs));
   });
   const since = formatRelative(status.started_at, nowMs);
   const daemon = `${plain(status.version)} (pid ${String(status.pid)}, node ${plain(status.node)}), started ${since}`;
@@ -23,22 +23,29 @@ export function showRunning(status: StatusBody, cliVersion: string, paint: Paint
   return `${blocks.join('')}${lines(rows)}`;
 }
 
-/** The status without a daemon: what can be told from the file. */
+/** The status without a daemon: what can be told from the files. */
 export function showStopped(
-  account: AccountStatus,
+  accounts: readonly AccountStatus[],
   message: string,
   socket: string,
   cliVersion: string,
   paint: Paint,
   nowMs: number,
 ): string {
+  const title = `${paint('red', 'not running')}: ${plain(message)}`;
   const rows: Row[] = [
-    ['auth.json', verdict(account, paint)],
-    ...accountRows(account, nowMs),
     ['socket', plain(socket)],
     ['command line', `${cliVersion} (node ${process.version})`],
   ];
-  return block(`${paint('red', 'not running')}: ${plain(message)}`, rows);
+  const [only] = accounts;
+  if (only !== undefined && accounts.length === 1) {
+    return block(title, [['auth.json', verdict(only, paint)], ...accountRows(only, nowMs), ...rows]);
+  }
+  return [block(title, rows), ...accounts.map((account) => namedBlock(account, paint, nowMs))].join('\n');
+}
+
+function namedBlock(account: AccountStatus, paint: Paint, nowMs: number): string {
+  return block(`${plain(account.account)}: ${verdict(account, paint)}`, accountRows(account, nowMs));
 }
 
 function verdict({ state, detail, serving }: AccountStatus, paint: Paint): string {

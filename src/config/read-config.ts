@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
-import { ConfigSchema, type Config } from './schema.js';
+import { ConfigSchema, settingsOf, type Config } from './schema.js';
 
 /**
  * Reads the configuration file. One that is not there is empty, unless it was asked for by name.
@@ -40,25 +40,46 @@ function checkConfig(path: string, document: unknown): Config {
   const result = v.safeParse(ConfigSchema, document);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const key = v.getDotPath(issue);
+  const { key, table, place } = locate(issue);
   if (issue.type === 'strict_object' && issue.expected === 'never') {
-    throw new AuthdError('bad_configuration', `${path}: there is no setting \`${key ?? ''}\``, {
-      hint: `the settings are ${Object.keys(ConfigSchema.entries).join(', ')}`,
+    throw new AuthdError('bad_configuration', `${path}: there is no setting \`${key}\`${place}`, {
+      hint: `the settings are ${settingsOf(table).join(', ')}`,
     });
   }
-  throw new AuthdError('bad_configuration', `${path}: \`${key ?? ''}\` is ${describeValue(issue)}`, {
+  if (issue.type === 'strict_object' && issue.received === 'undefined') {
+    throw new AuthdError('bad_configuration', `${path}: \`${key}\` is missing${place}`, {
+      hint: `write \`${key} = "..."\``,
+    });
+  }
+  throw new AuthdError('bad_configuration', `${path}: \`${key}\`${place} is ${describeValue(issue)}`, {
     hint: expectation(issue),
   });
 }
 
+/** Which setting an issue is about: its name, and the table that it stands in, counted from 1. */
+function locate(issue: v.BaseIssue<unknown>): {
+  readonly key: string;
+  readonly table: 'account' | null;
+  readonly place: string;
+} {
+  const keys = (issue.path ?? []).map(({ key }) => String(key));
+  const [name, index, key] = keys;
+  if (name !== 'account' || index === undefined || key === undefined) {
+    return { key: keys.join('.'), table: null, place: '' };
+  }
+  return { key, table: 'account', place: ` in [[account]] number ${String(Number(index) + 1)}` };
+}
+
 /** Texts are repeated only where a choice of a few words is due: any other may be a secret in the wrong place. */
-function describeValue({ type, received }: v.BaseIssue<unknown>): string {
+function describeValue({ type, received, input }: v.BaseIssue<unknown>): string {
   if (type === 'non_empty') return 'empty';
+  if (typeof input === 'object' && !Array.isArray(input)) return 'a table';
   return type !== 'picklist' && received.startsWith('"') ? 'a text' : received;
 }
 
 function expectation(issue: v.BaseIssue<unknown>): string {
   if (issue.type === 'non_empty') return 'give it a value, or leave it out';
+  if (issue.type === 'array') return 'write each one as a table of its own, with two brackets: [[account]]';
   const bound = issue.expected ?? issue.type.replaceAll('_', ' ');
   return `it must be ${bound.replaceAll('"', '')}`;
 }

@@ -5,7 +5,7 @@ const Interval = v.pipe(v.number(), v.finite(), v.minValue(0.1));
 const Fraction = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const Text = v.pipe(v.string(), v.nonEmpty());
 
-/** The settings of an account. */
+/** What every account may have for itself; at the top of the file they are the defaults of all of them. */
 const accountSettings = {
   token_endpoint: v.optional(Text),
   client_id: v.optional(Text),
@@ -26,12 +26,30 @@ const accountSettings = {
   demand_interval_seconds: v.optional(Seconds),
 };
 
+/** One `[[account]]` of the configuration file. */
+const AccountSchema = v.strictObject({
+  // Checked where every name is: names of files are made of it.
+  name: Text,
+  codex_home: v.optional(Text),
+  ...accountSettings,
+});
+
 /** The configuration file. */
 export const ConfigSchema = v.strictObject({
   ...accountSettings,
   codex_home: v.optional(Text),
   socket: v.optional(Text),
   log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])),
+  rotation_gap_seconds: v.optional(Seconds),
+  account: v.optional(v.array(AccountSchema)),
 });
 
 export type Config = v.InferOutput<typeof ConfigSchema>;
+
+/** The settings of one account as they stand in the file. */
+export type AccountTable = Omit<v.InferOutput<typeof AccountSchema>, 'name'>;
+
+/** The settings that may stand at the top of the file, or in one of its tables. */
+export function settingsOf(table: 'account' | null): readonly string[] {
+  return Object.keys((table === null ? ConfigSchema : AccountSchema).entries);
+}

@@ -128,14 +128,17 @@ function readRotating(file: Fields, baseUrls: BaseUrls): Login {
   const accessClaims = readClaims(access);
   const idClaims = readClaims(isText(id) ? id : '');
   const lastRefreshMs = readInstant(file['last_refresh']);
-  const accountId = tokens['account_id'];
+  const accountIds = [tokens['account_id'], idClaims.accountId, accessClaims.accountId].filter(isHeaderSafe);
+  if (!belongsTo(tokens['account_id'], accessClaims.accountId ?? idClaims.accountId)) {
+    return none('mixed_accounts', 'auth.json holds the tokens of one account under the id of another one');
+  }
   return {
     kind: 'chatgpt',
     credential: {
       accessToken: new Secret(access),
       expiresAtMs: accessClaims.expiresAtMs,
       issuedAtMs: accessClaims.issuedAtMs ?? lastRefreshMs,
-      accountId: [accountId, idClaims.accountId, accessClaims.accountId].find(isHeaderSafe) ?? null,
+      accountId: accountIds[0] ?? null,
       plan: idClaims.plan ?? accessClaims.plan,
       baseUrl: baseUrls.chatgpt,
     },
@@ -143,6 +146,15 @@ function readRotating(file: Fields, baseUrls: BaseUrls): Login {
     lastRefreshMs,
     email: idClaims.email ?? accessClaims.email,
   };
+}
+
+/**
+ * Whether a file that names an account holds tokens which may be of that account. Codex 0.163 can write what it fetched for
+ * one login into the file of another (facts 3.3), and whichever of the two is given out then, consumers of the one
+ * speak for the other. Codex itself would send the token of the one with the id of the other.
+ */
+function belongsTo(named: unknown, claimed: string | null): boolean {
+  return !isText(named) || claimed === null || named === claimed;
 }
 
 function readStatic(kind: StaticLogin['kind'], value: unknown, field: string, baseUrls: BaseUrls): Login {

@@ -87,6 +87,17 @@ export function earliestRotation(
   return issuedAtMs + Math.min(policy.minAgeMs, lifetimeOf(expiresAtMs, credential, provenance) / 2);
 }
 
+/**
+ * With so much left, a rotation that is due may still wait for its turn: Codex itself refreshes when 5 minutes are left
+ * (facts 2.2), and whoever sends the token first must have done so by then.
+ */
+const MAY_WAIT_MS = 6 * MINUTE;
+
+/** Whether a rotation that is due would lose nothing by waiting a little for those of other accounts. */
+export function mayWait({ expiresAtMs }: Pick<Credential, 'expiresAtMs'>, nowMs: number): boolean {
+  return expiresAtMs === null || expiresAtMs - nowMs > MAY_WAIT_MS;
+}
+
 /** A token of which less than this part of its life is gone is as good as a new one. */
 const STILL_NEW = 1 / 20;
 /** One that is too short for what is asked is replaced on demand only once this part of its life is gone. */

@@ -48,6 +48,11 @@ export const REASONS = {
   refresh_token_rejected: { state: 'login_required', hint: LOGIN },
   refresh_token_spent: { state: 'login_required', hint: LOGIN },
 
+  shared_login: {
+    state: 'login_required',
+    hint: 'run `codex login` with the CODEX_HOME of this account: a login works in one home only',
+  },
+
   no_file: { state: 'logged_out', hint: LOGIN },
   no_login: { state: 'logged_out', hint: LOGIN },
 
@@ -64,6 +69,7 @@ export const REASONS = {
   byte_order_mark: { state: 'corrupt', hint: 'save auth.json without a byte order mark' },
   too_large: { state: 'corrupt', hint: LOGIN },
   wrong_shape: { state: 'corrupt', hint: LOGIN },
+  mixed_accounts: { state: 'corrupt', hint: LOGIN },
   not_a_file: { state: 'corrupt', hint: 'move what lies there away, then run `codex login`' },
   unreadable: { state: 'corrupt', hint: 'make auth.json readable for the user that runs the daemon' },
 } as const satisfies Record<string, Reason>;

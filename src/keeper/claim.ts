@@ -1,3 +1,5 @@
+import type { Trouble } from '../core/state.js';
+import type { AuthdError } from '../errors.js';
 import type { AccountLockPort } from './ports.js';
 
 /**
@@ -17,6 +19,17 @@ export class Claim implements AccountLockPort {
 
   get held(): boolean {
     return this.#lock.held;
+  }
+
+  get refusal(): AuthdError | null {
+    return this.#lock.refusal;
+  }
+
+  /** Another daemon that keeps this account: whoever asks this one should know it before the next rotation is due. */
+  get trouble(): Trouble | null {
+    const { refusal } = this;
+    if (refusal?.code !== 'already_running') return null;
+    return { reason: 'locked_elsewhere', detail: refusal.message };
   }
 
   /** Whether it is held, and everything that was left has been taken up. */

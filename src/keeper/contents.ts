@@ -4,7 +4,7 @@ import type { SettledReading } from '../core/reading.js';
 import { readAhead, type Harvest } from './harvest.js';
 import { Harvests } from './harvests.js';
 import { Ledger, type Entry, type Writer } from './ledger.js';
-import type { LogPort, RecordPort } from './ports.js';
+import type { HoldingsPort, LogPort, RecordPort } from './ports.js';
 import type { ServerTime } from './server-time.js';
 
 export interface ContentsOptions {
@@ -12,6 +12,7 @@ export interface ContentsOptions {
   readonly record: RecordPort;
   readonly time: ServerTime;
   readonly log: LogPort;
+  readonly holdings: HoldingsPort;
   readonly baseUrls: () => BaseUrls;
   /** There is another credential in the ledger, and `writer` is whose it is. */
   readonly onEntry: (entry: Exclude<Entry, 'same'>, writer: Writer) => void;
@@ -56,11 +57,21 @@ export class Contents {
     this.#harvests.forget(spent);
   }
 
+  /** Reads the books, also when another daemon may have written them meanwhile. */
+  async open(): Promise<void> {
+    const { account, holdings, time } = this.#options;
+    await this.ledger.open(time.now());
+    for (const { fingerprint, reason } of this.ledger.record.dead) {
+      if (reason === 'refresh_token_spent') holdings.spend(account, fingerprint);
+    }
+  }
+
   /**
    * This refresh token was spent for another one: it must never be sent again. Resolves to whether that outlives this
    * process.
    */
   burySpent(fingerprint: string): Promise<boolean> {
+    this.#options.holdings.spend(this.#options.account, fingerprint);
     const detail = 'auth.json holds a refresh token that was used before';
     const token: DeadToken = { fingerprint, reason: 'refresh_token_spent', detail };
     return this.ledger.bury(token);

@@ -1,6 +1,6 @@
 import type { PublishedCredential } from '../core/credential.js';
 import type { BaseUrls, Login } from '../core/login.js';
-import { dueAt, worthRotating, type RefreshPolicy } from '../core/plan.js';
+import { dueAt, mayWait, worthRotating, type RefreshPolicy } from '../core/plan.js';
 import type { Setback } from '../core/setback.js';
 import { decideState, servable, type KeeperState } from '../core/state.js';
 import { pause } from '../os/clock.js';
@@ -9,7 +9,7 @@ import { Contents } from './contents.js';
 import type { Writer } from './ledger.js';
 import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
-import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
+import type { HoldingsPort, LogPort, PacePort, RecordPort, TokenEndpointPort } from './ports.js';
 import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
@@ -32,6 +32,8 @@ export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHa
   /** Begun before anything that takes its time, so that no setting of the clock goes unnoticed. */
   readonly time: ServerTime;
   readonly record: RecordPort;
+  readonly pace: PacePort;
+  readonly holdings: HoldingsPort;
   readonly log: LogPort;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -61,7 +63,9 @@ export class Keeper implements CredentialKeeper, Kept {
   #settings: KeeperSettings;
   #adopted = 0;
   #cancelNap: () => void = () => undefined;
+  #claiming: Promise<void> | null = null;
   #isActive = false;
+  #isStopped = false;
 
   constructor(options: KeeperOptions) {
     this.account = options.account;
@@ -116,13 +120,12 @@ export class Keeper implements CredentialKeeper, Kept {
   }
 
   /** Takes the account's lock unless it is held: it may be possible now. */
-  async claim(): Promise<void> {
-    try {
-      await this.#claim.ensure();
-      this.#settle();
-    } catch (error) {
-      this.#options.log.warn({ account: this.account, err: error }, 'the account lock cannot be taken yet');
-    }
+  claim(): Promise<void> {
+    if (this.#isStopped) return Promise.resolve();
+    this.#claiming ??= this.#tryClaim().finally(() => {
+      this.#claiming = null;
+    });
+    return this.#claiming;
   }
 
   /** From now on the keeper rotates when it is time. */
@@ -137,14 +140,16 @@ export class Keeper implements CredentialKeeper, Kept {
    */
   async stop(): Promise<void> {
     this.#isActive = false;
+    this.#isStopped = true;
     this.#cancelNap();
-    await this.#rotations.flight;
+    await Promise.all([this.#rotations.flight, this.#claiming]);
     if (this.#contents.pending !== null) await this.#rotations.start();
     while (this.#contents.pending?.isDurable === false) {
       await pause(this.#time, LAST_ATTEMPTS_MS);
       await this.#rotations.start();
     }
     await this.#lookout.close();
+    this.#options.holdings.hold(this.account, null);
   }
 
   /** Takes other settings over, and drops a backoff that the old ones may have caused. */
@@ -166,9 +171,11 @@ export class Keeper implements CredentialKeeper, Kept {
 
   /** To be called every few seconds: notices a jump of the clock, and a change of the file that no event told of. */
   async tick(): Promise<void> {
-    await this.#claim.goOn().catch((error: unknown) => {
-      this.#options.log.warn({ account: this.account, err: error }, LEFT_UNREAD);
-    });
+    if (this.#claim.held) {
+      await this.#claim.goOn().catch((error: unknown) => {
+        this.#options.log.warn({ account: this.account, err: error }, LEFT_UNREAD);
+      });
+    } else void this.claim();
     const glance = await this.#options.authFile.read();
     if (glance.kind === 'unsettled' || glance.stamp !== this.#contents.stamp) await this.observe();
     else this.#settle();
@@ -218,7 +225,7 @@ export class Keeper implements CredentialKeeper, Kept {
       login: this.login,
       nowMs: this.now(),
       rotating: this.flight !== null,
-      trouble: this.setback?.trouble ?? null,
+      trouble: this.setback?.trouble ?? this.#claim.trouble,
     });
   }
 
@@ -262,13 +269,25 @@ export class Keeper implements CredentialKeeper, Kept {
     return this.#rotations.start();
   }
 
+  async #tryClaim(): Promise<void> {
+    const before = this.#claim.refusal?.message;
+    try {
+      await this.#claim.ensure();
+    } catch (error) {
+      const isKnown = before !== undefined && before === this.#claim.refusal?.message;
+      if (!isKnown)
+        this.#options.log.warn({ account: this.account, err: error }, 'the account lock cannot be taken yet');
+    }
+    this.#settle();
+  }
+
   /**
    * Takes up what was left by a daemon that had the lock before, and looks at the file.
    *
    * @throws AuthdError `storage` if something that was left cannot be read
    */
   async #takeUp(): Promise<void> {
-    await this.#contents.ledger.open(this.now());
+    await this.#contents.open();
     for (const recovery of await recover(this.#options.journal, this.now())) {
       if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
       else this.#rotations.admitUnknown(recovery.spent);
@@ -277,6 +296,13 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#lookout.outdate();
     await this.#lookout.look();
     this.#leftovers.outdate();
+  }
+
+  /** How long a rotation that is due waits for those of other accounts. Tokens that have come wait for nobody. */
+  #untilTurn(nowMs: number): number {
+    const { pending, ledger } = this.#contents;
+    if (pending !== null || ledger.published === null || !mayWait(ledger.published, nowMs)) return 0;
+    return this.#options.pace.take(this.account, this.#time.monotonicMs());
   }
 
   #tellNew(writer: Writer): void {
@@ -293,14 +319,18 @@ export class Keeper implements CredentialKeeper, Kept {
   /** Announces the state, rotates if it is time, and naps until the next moment at which something is to be done. */
   #settle(): void {
     this.#cancelNap();
+    if (!this.#isStopped) this.#rotations.own();
     this.#rotations.meet();
     this.#tidings.warnOfClock(this.account, this.#time.offsetMs);
     const nowMs = this.now();
     const nextMs = this.nextRotationAtMs;
-    if (this.flight === null && nextMs !== null && nextMs <= nowMs) void this.rotate();
+    const isDue = this.flight === null && nextMs !== null && nextMs <= nowMs;
+    const turnMs = isDue ? this.#untilTurn(nowMs) : 0;
+    if (isDue && turnMs === 0) void this.rotate();
     this.#tidings.announce(this.snapshot());
     if (!this.#isActive) return;
-    const moments = [this.flight === null ? nextMs : null, this.servable?.expiresAtMs ?? null];
+    const beginMs = this.flight === null && nextMs !== null ? Math.max(nextMs, nowMs + turnMs) : null;
+    const moments = [beginMs, this.servable?.expiresAtMs ?? null];
     const naps = moments.filter((moment) => moment !== null).map((moment) => moment - nowMs);
     this.#cancelNap = this.#time.after(Math.min(LONGEST_NAP_MS, ...naps), () => {
       this.#settle();

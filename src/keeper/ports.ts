@@ -2,6 +2,7 @@ import type { AccountRecord } from '../core/account-record.js';
 import type { Answer } from '../core/outcome.js';
 import type { Reading } from '../core/reading.js';
 import type { Secret } from '../core/secret.js';
+import type { AuthdError } from '../errors.js';
 
 /**
  * What a keeper needs of the world. The daemon gives it the real things, the simulation virtual ones.
@@ -116,6 +117,33 @@ export interface AccountLockPort {
   ensure(): Promise<'held' | 'taken'>;
   /** False from the moment the lock was lost. */
   readonly held: boolean;
+  /** What the last attempt to take it met; null if that went well. */
+  readonly refusal: AuthdError | null;
+}
+
+/** Whose turn it is among the accounts of a daemon, to rotate because it is time. Nobody who waits for a token asks it. */
+export interface PacePort {
+  /**
+   * 0 if the account may begin now, by the monotonic clock: that is noted then. Else how long it has to wait before it asks
+   * again, in milliseconds.
+   */
+  take(account: string, nowMs: number): number;
+}
+
+/** Another account that a refresh token belongs to. */
+export interface Owner {
+  readonly account: string;
+  readonly hasSpent: boolean;
+}
+
+/** The refresh tokens of all accounts of a daemon, by their fingerprints. */
+export interface HoldingsPort {
+  /** What the file of an account holds now; null if that is no login to rotate. */
+  hold(account: string, fingerprint: string | null): void;
+  /** The account has spent this token: nobody else may send it any more. */
+  spend(account: string, fingerprint: string): void;
+  /** Another account that spent this token, or that has held it for longer than this one does; null if there is none. */
+  ownerBefore(account: string, fingerprint: string): Owner | null;
 }
 
 /** Where the account's record lies. */

@@ -9,7 +9,7 @@ import type { RotationCounts } from '../protocol.js';
 import type { Contents } from './contents.js';
 import { isRotation, type Harvest } from './harvest.js';
 import type { Lookout } from './lookout.js';
-import type { LogPort, TokenEndpointPort } from './ports.js';
+import type { HoldingsPort, LogPort, Owner, TokenEndpointPort } from './ports.js';
 import { rotate, storeHarvest, type RotationPorts, type RotationResult } from './rotate.js';
 import type { ServerTime } from './server-time.js';
 import { Setbacks } from './setbacks.js';
@@ -17,6 +17,7 @@ import { Setbacks } from './setbacks.js';
 export interface RotationsOptions extends Omit<RotationPorts, 'onHarvest' | 'endpoint' | 'clock'> {
   readonly account: string;
   readonly log: LogPort;
+  readonly holdings: HoldingsPort;
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly endpoint: () => TokenEndpointPort;
@@ -56,6 +57,11 @@ export class Rotations {
     if (login.kind !== 'chatgpt') return null;
     const epitaph = ledger.epitaphAt(this.#options.endpoint().identity);
     if (pending === null && epitaph !== null) return { trouble: epitaph, retryAtMs: null, failures: 0 };
+    const owner = pending === null ? this.#ownerBefore(login) : null;
+    if (owner !== null) {
+      const detail = `auth.json holds the login of the account \`${owner.account}\` as well`;
+      return { trouble: { reason: 'shared_login', detail }, retryAtMs: null, failures: 0 };
+    }
     return this.#setbacks.of(login.refreshToken.fingerprint);
   }
 
@@ -66,9 +72,12 @@ export class Rotations {
 
   /** Starts a rotation of the login in the file, or joins the one in flight. Never rejects. */
   start(): Promise<void> {
-    const { login } = this.#options.contents.ledger;
+    const { pending, ledger } = this.#options.contents;
+    const { login } = ledger;
     if (login.kind !== 'chatgpt') return Promise.resolve();
-    this.#flight ??= this.#fly(login, this.#options.contents.pending).finally(() => {
+    if (this.#flight === null && pending === null && this.#ownerBefore(login) !== null)
+      return Promise.resolve();
+    this.#flight ??= this.#fly(login, pending).finally(() => {
       this.#flight = null;
       this.#options.onChange();
     });
@@ -78,6 +87,21 @@ export class Rotations {
   /** A daemon before this one may have sent this refresh token, and had no answer. */
   admitUnknown(fingerprint: string): void {
     this.#unknown.add(fingerprint);
+  }
+
+  /**
+   * Looks whose the login in the file is. What another account has spent is spent after a restart, too, and without that
+   * account.
+   */
+  own(): void {
+    const { account, holdings, contents } = this.#options;
+    const { login } = contents.ledger;
+    // One that is on its way is ours until it is known what became of it, wherever the file may be meanwhile.
+    if (this.#flight !== null) return;
+    holdings.hold(account, login.kind === 'chatgpt' ? login.refreshToken.fingerprint : null);
+    if (login.kind !== 'chatgpt' || this.#ownerBefore(login)?.hasSpent !== true) return;
+    const isBuried = contents.ledger.epitaphAt(this.#options.endpoint().identity) !== null;
+    if (!isBuried) void contents.burySpent(login.refreshToken.fingerprint);
   }
 
   /** Looks whether the login in the file is one of those: only now it is known for how long it can be served. */
@@ -170,6 +194,11 @@ export class Rotations {
     if (isNew && !isExpired) return;
     this.#counts.failures += 1;
     this.#suffer(now, setback(isNew ? ISSUED_EXPIRED : NOTHING_NEW, context));
+  }
+
+  #ownerBefore({ refreshToken }: RotatingLogin): Owner | null {
+    const { account, holdings } = this.#options;
+    return holdings.ownerBefore(account, refreshToken.fingerprint);
   }
 
   async #clearJournal(spent: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { AuthdError } from '../errors.js';
 import type { CredentialKeeper } from '../keeper/snapshot.js';
 import type { Clock } from '../os/clock.js';
-import type { KernelLocks } from '../protocol.js';
+import { DEFAULT_ACCOUNT, type KernelLocks } from '../protocol.js';
 import type { RequestCounts } from './counts.js';
 import type { ServerLimits } from './limits.js';
 import type { Query } from './query.js';
@@ -29,11 +29,17 @@ export interface ServerContext extends Omit<ServerOptions, 'limits'> {
   readonly counts: RequestCounts;
   /** Requests that have been received and whose answer is not finished. */
   readonly inFlight: Set<ServerResponse>;
-  /** Ends each open event stream. */
-  readonly streams: Set<() => void>;
+  /** The open event streams. */
+  readonly streams: Set<EventStream>;
   /** The text of `/v1/openapi.json`. */
   readonly openapi: () => string;
   readonly metrics: () => Promise<MetricsText>;
+}
+
+/** An event stream that is open. */
+export interface EventStream {
+  readonly keeper: CredentialKeeper;
+  end(): void;
 }
 
 export interface MetricsText {
@@ -50,6 +56,11 @@ export interface Exchange {
   readonly disconnected: () => AbortSignal;
 }
 
+/** Whether an account was taken out of the configuration, or is kept by another keeper since. */
+export function isStale(context: Pick<ServerContext, 'keepers'>, keeper: CredentialKeeper): boolean {
+  return context.keepers().get(keeper.account) !== keeper;
+}
+
 /**
  * The keeper of the account that a request names.
  *
@@ -61,8 +72,16 @@ export function keeperOf({ context, query }: Exchange): CredentialKeeper {
   if (keeper !== undefined) return keeper;
   const names = [...keepers.keys()];
   throw new AuthdError('unknown_account', `the daemon keeps no account named ${quote(query.account)}`, {
-    hint: names.length === 0 ? 'it keeps none at all' : `it keeps: ${names.map(quote).join(', ')}`,
+    hint:
+      names.length === 0
+        ? 'it keeps none at all'
+        : `${howToName(query.account)}: ${names.map(quote).join(', ')}`,
   });
+}
+
+/** A request that names no account means `default`, also where there is but one other: it must never get another login. */
+function howToName(account: string): string {
+  return account === DEFAULT_ACCOUNT ? 'name one that it keeps, with account= or --account' : 'it keeps';
 }
 
 function quote(name: string): string {

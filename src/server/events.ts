@@ -38,7 +38,8 @@ function streamEvents(context: ServerContext, keeper: CredentialKeeper, response
     remember(event);
     flush();
   });
-  context.streams.add(end);
+  const stream = { keeper, end };
+  context.streams.add(stream);
   response.once('close', stop);
   write(`retry: 1000\n${takeNext()}`);
 
@@ -85,11 +86,6 @@ function streamEvents(context: ServerContext, keeper: CredentialKeeper, response
   }
 
   function beat(): void {
-    // An account that was taken out of the configuration, or is kept anew, has nothing more to say here.
-    if (context.keepers().get(keeper.account) !== keeper) {
-      end();
-      return;
-    }
     if (!writing) write(': heartbeat\n\n');
     cancelHeartbeat = clock.after(limits.heartbeatMs, beat);
   }
@@ -103,7 +99,7 @@ function streamEvents(context: ServerContext, keeper: CredentialKeeper, response
     ended = true;
     unsubscribe();
     cancelHeartbeat();
-    context.streams.delete(end);
+    context.streams.delete(stream);
   }
 }
 

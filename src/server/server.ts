@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { describeError } from '../errors.js';
 import { trackConnections } from './connections.js';
-import type { ServerContext, ServerOptions } from './context.js';
+import { isStale, type EventStream, type ServerContext, type ServerOptions } from './context.js';
 import { createRequestCounts } from './counts.js';
 import { answerRequest } from './exchange.js';
 import { DEFAULT_LIMITS, fitToOpenFiles, type ServerLimits } from './limits.js';
@@ -15,6 +15,8 @@ export type { ServerOptions } from './context.js';
 
 export interface RunningServer {
   readonly socketPath: string;
+  /** Ends the event streams of accounts that are kept no more, or kept anew. */
+  endStale(): void;
   /**
    * Removes the socket, ends the event streams, lets answers in flight end for a second and then cuts them off.
    * Never rejects; calling it again gives the same promise.
@@ -53,7 +55,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     } catch (error) {
       log.warn({ error: describeError(error) }, 'the socket could not be removed');
     }
-    for (const end of context.streams) end();
+    for (const stream of context.streams) stream.end();
     const closed = new Promise((resolve) => server.close(resolve));
     connections.finish();
     const cancel = clock.after(limits.closeGraceMs, () => {
@@ -62,7 +64,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await closed;
     cancel();
   }
-  return { socketPath, close: () => (closing ??= close()) };
+  return {
+    socketPath,
+    endStale() {
+      for (const stream of context.streams) if (isStale(context, stream.keeper)) stream.end();
+    },
+    close: () => (closing ??= close()),
+  };
 }
 
 function createContext(options: ServerOptions, limits: ServerLimits): ServerContext {
@@ -70,7 +78,7 @@ function createContext(options: ServerOptions, limits: ServerLimits): ServerCont
     ...options,
     counts: createRequestCounts(),
     inFlight: new Set<ServerResponse>(),
-    streams: new Set<() => void>(),
+    streams: new Set<EventStream>(),
   };
   let openapi: string | undefined;
   return {

@@ -43,8 +43,8 @@ describe('run', () => {
       signal: null,
       stdout: '',
       stderr:
-        'codex-authd: error: `run` keeps no account "nonsense"\n' +
-        'codex-authd: hint: it keeps "default": leave --account out; for another auth.json name its directory with --codex-home\n',
+        'codex-authd: error: `run` cannot keep the account "nonsense" alone\n' +
+        'codex-authd: hint: it keeps "default": leave --account out; for another auth.json name its directory with --codex-home, or in an [[account]]\n',
     });
   });
 

@@ -33,12 +33,32 @@ describe('a ChatGPT login', () => {
     expect(readLogin(formatFile({ OPENAI_API_KEY: null, tokens })).kind).toBe('chatgpt');
   });
 
-  it('takes the account from the file before the tokens', () => {
-    const file = (account_id: unknown) =>
-      readLogin(chatgptFile({ ...tokens, account_id: account_id as string }));
-    expect(file('acct-in-file')).toMatchObject({ credential: { accountId: 'acct-in-file' } });
-    for (const missing of [null, '', 7])
-      expect(file(missing)).toMatchObject({ credential: { accountId: ACCOUNT_ID } });
+  it('takes the account from the file, and from the tokens where that names none', () => {
+    const silent = signJwt({ exp: 2e9 });
+    const named = { ...tokens, access_token: silent, id_token: silent, account_id: 'acct-in-file' };
+    expect(readLogin(chatgptFile(named))).toMatchObject({ credential: { accountId: 'acct-in-file' } });
+    for (const account_id of [undefined, null, '', 7]) {
+      const login = readLogin(formatFile({ auth_mode: 'chatgpt', tokens: { ...tokens, account_id } }));
+      expect(login).toMatchObject({ credential: { accountId: ACCOUNT_ID } });
+    }
+  });
+
+  it('is none if the access token is of another account than the file names, as Codex 0.163 can leave it', () => {
+    const others = makeLoginTokens({ claims: { accountId: 'acct-other' } });
+    const mixed = [
+      { ...others, account_id: ACCOUNT_ID },
+      { ...tokens, access_token: others.access_token },
+      { ...tokens, access_token: 'opaque', id_token: others.id_token },
+    ];
+    for (const each of mixed) {
+      const login = readLogin(chatgptFile(each));
+      expect(login).toMatchObject({ kind: 'none', reason: 'mixed_accounts' });
+      expect(JSON.stringify(login)).not.toMatch(/acct-/);
+    }
+    // An id_token that was not renewed decides nothing: no consumer is given it.
+    expect(readLogin(chatgptFile({ ...tokens, id_token: others.id_token }))).toMatchObject({
+      credential: { accountId: ACCOUNT_ID },
+    });
   });
 
   it('is served also where the access token is opaque, with an expiry that nobody knows', () => {

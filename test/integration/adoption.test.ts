@@ -14,6 +14,28 @@ import { StrictTokenEndpoint } from '../support/strict-token-endpoint.js';
 import { fingerprintOf } from '../support/tokens.js';
 
 describe('what others write', () => {
+  it('is given to nobody and sent nowhere where an old Codex has mixed two logins up', async () => {
+    const endpoint = await StrictTokenEndpoint.start();
+    onTestFinished(() => endpoint.close());
+    const sandbox = await ownSandbox();
+    const [ours, theirs] = [endpoint.login(), endpoint.login({ accountId: 'acct-other' })];
+    await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(ours));
+    const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
+    const log = daemon.listen();
+    await log.untilState('fresh');
+    // Codex 0.163, which still has the other login in memory (facts 3.3).
+    await writeAuthFile(daemon.authFile, chatgptFile({ ...theirs, account_id: ours.account_id }), 'in_place');
+    await log.untilState('corrupt');
+    for (const path of ['/v1/token', '/v1/credential']) {
+      const problem = { status: 503, code: 'corrupt', reason: 'mixed_accounts', hint: 'run `codex login`' };
+      expect((await daemon.ask(path)).json).toMatchObject(problem);
+    }
+    expect((await daemon.ask('/v1/refresh', 'POST')).status).toBe(503);
+    expect(endpoint.requests).toEqual([]);
+    await writeAuthFile(daemon.authFile, chatgptFile(theirs));
+    await log.until(({ event, data }) => event === 'credential' && data.account_id === 'acct-other');
+  });
+
   it('is adopted without a request: a login, a rotation by Codex, another account, a logout, a key', async () => {
     const endpoint = await StrictTokenEndpoint.start();
     onTestFinished(() => endpoint.close());

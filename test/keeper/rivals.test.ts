@@ -288,6 +288,7 @@ describe('what is found out between the decision and the sending', () => {
     const world = new World();
     world.logIn(HOUR, 40 * MINUTE);
     world.lock = {
+      refusal: null,
       held: false,
       ensure: () => Promise.reject(new AuthdError('already_running', 'kept by pid 7')),
     };
@@ -310,6 +311,7 @@ describe('what is found out between the decision and the sending', () => {
     const world = new World();
     world.logIn(HOUR, 40 * MINUTE);
     world.lock = {
+      refusal: null,
       held: false,
       ensure: () => Promise.reject(new AuthdError('already_running', 'kept by pid 7')),
     };

@@ -5,8 +5,11 @@ import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';
 import type { AuthdError } from '../../src/errors.js';
 import { Keeper } from '../../src/keeper/keeper.js';
+import { Holdings } from '../../src/keeper/holdings.js';
+import { Pace } from '../../src/keeper/pace.js';
 import { ServerTime } from '../../src/keeper/server-time.js';
 import type {
+  AccountLockPort,
   AuthFilePort,
   Intent,
   JournalPort,
@@ -29,18 +32,32 @@ const START_MS = Date.parse('2026-11-22T12:00:00Z');
 
 /** One account in a world of its own: virtual clock, file, token endpoint, lock and record. */
 export class World {
-  readonly clock = new VirtualClock(START_MS);
-  readonly file = new VirtualFile(this.clock);
-  readonly server = new VirtualServer(this.clock);
+  readonly clock: VirtualClock;
+  readonly file: VirtualFile;
+  readonly server: VirtualServer;
   readonly events: KeeperEvent[] = [];
   readonly warnings: object[] = [];
   readonly journal = new VirtualJournal();
   record: AccountRecord | null = null;
-  lock = { held: true, ensure: (): Promise<'held' | 'taken'> => Promise.resolve('held') };
+  lock: { -readonly [Key in keyof AccountLockPort]: AccountLockPort[Key] } = {
+    held: true,
+    refusal: null,
+    ensure: () => Promise.resolve('held'),
+  };
+  /** The turns of accounts; shared by the keepers of one daemon. */
+  pace = new Pace(0);
+  holdings = new Holdings();
   isRecordWritable = true;
   recordFailure: Error | null = null;
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
+
+  /** Worlds with the same clock are accounts of one daemon. */
+  constructor(clock = new VirtualClock(START_MS)) {
+    this.clock = clock;
+    this.file = new VirtualFile(clock);
+    this.server = new VirtualServer(clock);
+  }
 
   /** Puts a login into the file whose access token lives `lifetimeMs` and was issued `ageMs` ago. */
   logIn(lifetimeMs: number, ageMs = 0, refreshToken = this.server.firstRefreshToken()): void {
@@ -50,12 +67,14 @@ export class World {
   }
 
   /** A keeper in this world that has read the file. */
-  async keeper({ activate = true } = {}): Promise<Keeper> {
+  async keeper({ activate = true, account = 'default' } = {}): Promise<Keeper> {
     const keeper = new Keeper({
-      account: 'default',
+      account,
       authFile: this.file,
       endpoint: this.server,
       journal: this.journal,
+      pace: this.pace,
+      holdings: this.holdings,
       lock: this.lock,
       time: new ServerTime(this.clock),
       policy: this.policy,

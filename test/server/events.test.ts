@@ -103,14 +103,19 @@ describe('GET /v1/events', () => {
     await until(() => keeper.listeners === 0 && clock.waiting === 0);
   });
 
-  it('ends when its account is kept no longer, so that the client asks again', async () => {
-    const { socketPath, keeper, keepers, clock } = await start();
+  it('ends when its account is kept no longer, so that the client asks again, and no other stream does', async () => {
+    const { server, socketPath, keeper, keepers } = await start();
+    const work = createScriptedKeeper('work');
+    keepers.set('work', work);
     const reader = await readEvents(socketPath);
-    await reader.received(2);
+    const other = await readEvents(socketPath, '?account=work');
+    await Promise.all([reader.received(2), other.received(2)]);
+    server.endStale();
+    expect([keeper.listeners, work.listeners]).toEqual([1, 1]);
     keepers.set('default', createScriptedKeeper());
-    clock.advance(15_000);
+    server.endStale();
     expect(await reader.over).toBe(true);
-    expect(keeper.listeners).toBe(0);
+    expect([keeper.listeners, work.listeners]).toEqual([0, 1]);
   });
 
   it('ends cleanly when the server closes', async () => {

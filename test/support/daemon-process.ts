@@ -108,13 +108,18 @@ export class DaemonProcess {
     return account;
   }
 
-  /** Follows the events until the test is over. */
-  listen(): EventLog {
+  /** An account by its name, as status tells it; undefined if there is none. */
+  async accountNamed(name: string): Promise<AccountStatus | undefined> {
+    return (await readStatus(this.socket)).accounts.find(({ account }) => account === name);
+  }
+
+  /** Follows the events of an account until the test is over. */
+  listen(account?: string): EventLog {
     const leaving = new AbortController();
     onTestFinished(() => {
       leaving.abort();
     });
-    return new EventLog(readEvents({ socket: this.socket, signal: leaving.signal }));
+    return new EventLog(readEvents({ socket: this.socket, account, signal: leaving.signal }));
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<CliEnd> {
@@ -126,10 +131,12 @@ export class DaemonProcess {
 /** All events that came, in order. */
 export class EventLog {
   readonly events: AuthdEvent[] = [];
+  /** Resolves when the stream is over. */
+  readonly ended: Promise<void>;
   readonly #watchers = new Set<() => void>();
 
   constructor(source: AsyncIterable<AuthdEvent>) {
-    void this.#follow(source);
+    this.ended = this.#follow(source);
   }
 
   /** The first event that satisfies the test, also one that came before. */

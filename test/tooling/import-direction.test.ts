@@ -51,7 +51,7 @@ const ABOVE_CORE = [
   'cli',
   'protocol.ts',
 ];
-const COMPOSITION = ['daemon.ts', 'keep-account.ts', 'surroundings.ts', 'inspect.ts'];
+const COMPOSITION = ['daemon.ts', 'accounts.ts', 'keep-account.ts', 'surroundings.ts', 'inspect.ts'];
 
 const FORBIDDEN_ARROWS: Readonly<Record<string, readonly string[]>> = {
   core: [...ABOVE_CORE, ...COMPOSITION],

@@ -1,10 +1,11 @@
 import { findSocket } from '../../client/find-socket.js';
 import { readStatus } from '../../client/status.js';
 import { AuthdError } from '../../errors.js';
-import { DEFAULT_ACCOUNT, type AccountStatus, type StatusBody } from '../../protocol.js';
+import type { AccountStatus, StatusBody } from '../../protocol.js';
 import { readVersion } from '../../version.js';
 import type { Command, Invocation } from '../command.js';
 import { EXIT } from '../exit-codes.js';
+import type { Output } from '../output.js';
 import { showRunning, showStopped } from '../show-status.js';
 
 export const run: Command = async (invocation) => {
@@ -16,9 +17,7 @@ export const run: Command = async (invocation) => {
   const accounts = choose(status.accounts, account);
   if (json) await output.json({ ...status, daemon: 'running', accounts });
   else await output.data(showRunning({ ...status, accounts }, readVersion(), output.paint, Date.now()));
-  for (const { account: name, hint } of accounts) {
-    if (hint !== null) output.hint(accounts.length > 1 ? `${name}: ${hint}` : hint);
-  }
+  hintAt(accounts, output);
   if (status.version !== readVersion()) output.hint('the daemon is of another version: restart it');
   return exitCodeOfAll(accounts);
 };
@@ -37,13 +36,22 @@ async function reportStopped(
   socket: string,
   failure: AuthdError,
 ): Promise<number> {
-  const { inspectAccount } = await import('../../inspect.js');
-  const found = await inspectAccount({ flags: settings, env, account: account ?? DEFAULT_ACCOUNT });
-  if (json) await output.json({ schema: 1, daemon: 'not running', socket, accounts: [found] });
+  const { inspectAccounts } = await import('../../inspect.js');
+  const accounts = await inspectAccounts({ flags: settings, env, account });
+  if (json) await output.json({ schema: 1, daemon: 'not running', socket, accounts });
   else
-    await output.data(showStopped(found, failure.message, socket, readVersion(), output.paint, Date.now()));
-  for (const hint of [found.hint, failure.hint]) if (typeof hint === 'string') output.hint(hint);
+    await output.data(
+      showStopped(accounts, failure.message, socket, readVersion(), output.paint, Date.now()),
+    );
+  hintAt(accounts, output);
+  if (failure.hint !== undefined) output.hint(failure.hint);
   return EXIT.notRunning;
+}
+
+function hintAt(accounts: readonly AccountStatus[], output: Output): void {
+  for (const { account: name, hint } of accounts) {
+    if (hint !== null) output.hint(accounts.length > 1 ? `${name}: ${hint}` : hint);
+  }
 }
 
 function choose(accounts: readonly AccountStatus[], name: string | undefined): readonly AccountStatus[] {

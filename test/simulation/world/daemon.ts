@@ -1,7 +1,9 @@
-import type { AccountConfig } from '../../../src/config/settings.js';
+import type { AccountConfig } from '../../../src/config/accounts.js';
 import { CODEX_BASE_URLS } from '../../../src/core/login.js';
 import { DEFAULT_POLICY } from '../../../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
+import { Holdings } from '../../../src/keeper/holdings.js';
+import { Pace } from '../../../src/keeper/pace.js';
 import type { LogPort } from '../../../src/keeper/ports.js';
 import type { CredentialRequest } from '../../../src/keeper/snapshot.js';
 import type { Surroundings } from '../../../src/surroundings.js';
@@ -176,6 +178,8 @@ export class Daemon {
       machine: 'this one',
       sharedLocks: sharedLocksOf(process, this.#locks, world),
       log: logOf(process, world),
+      pace: new Pace(2_000),
+      holdings: new Holdings(),
       watch: ({ onDirty }) => {
         const notice = (): void => {
           const { watch } = this.#options;

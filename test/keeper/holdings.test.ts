@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { Holdings } from '../../src/keeper/holdings.js';
+import type { Keeper } from '../../src/keeper/keeper.js';
+import { gate, HOUR, MINUTE, SECOND, World } from './world.js';
+
+interface Household {
+  readonly first: World;
+  readonly second: World;
+  readonly keepers: readonly [Keeper, Keeper];
+}
+
+/** Two accounts of one daemon, and the home of the second one is a copy of the first one's. */
+async function copied({ activate = true } = {}): Promise<Household> {
+  const first = new World();
+  const second = new World(first.clock);
+  second.holdings = first.holdings;
+  first.logIn(HOUR, 48 * MINUTE);
+  second.file.text = first.file.text;
+  const one = await first.keeper({ activate: false, account: 'one' });
+  const two = await second.keeper({ activate: false, account: 'two' });
+  if (activate) {
+    two.activate();
+    one.activate();
+    await first.clock.advance(0);
+  }
+  return { first, second, keepers: [one, two] };
+}
+
+describe('a home that is a copy of another account', () => {
+  it('has its token sent by the account that had it first, and by nobody else', async () => {
+    const { first, second, keepers } = await copied();
+    expect([first.server.sent.length, second.server.sent.length]).toEqual([1, 0]);
+    const [one, two] = keepers;
+    expect(one.snapshot()).toMatchObject({ state: { name: 'fresh' }, credential: { generation: 2 } });
+    await two.tick();
+    await first.clock.advance(HOUR);
+    expect(second.server.sent).toEqual([]);
+    await expect(two.credential({ minValidMs: MINUTE, waitMs: SECOND })).rejects.toMatchObject({
+      code: 'login_required',
+    });
+    await expect(two.refresh({ waitMs: SECOND })).rejects.toMatchObject({ code: 'login_required' });
+    expect(second.server.sent).toEqual([]);
+  });
+
+  it('is served to the end of what it has, and told whose login it is', async () => {
+    const { first, keepers } = await copied({ activate: false });
+    const [, two] = keepers;
+    two.activate();
+    await first.clock.advance(0);
+    expect(two.snapshot().state).toMatchObject({
+      name: 'login_required',
+      reason: 'shared_login',
+      detail: 'auth.json holds the login of the account `one` as well',
+      serving: true,
+    });
+    expect(await two.credential({ minValidMs: 30 * MINUTE, waitMs: SECOND })).toMatchObject({
+      generation: 1,
+    });
+  });
+
+  it('is not sent while the first one waits for its answer, even if that file is away meanwhile', async () => {
+    const { first, second, keepers } = await copied({ activate: false });
+    const [one, two] = keepers;
+    const { open, opened } = gate();
+    first.server.answers = [() => opened.then(() => first.server.rotation())];
+    one.activate();
+    await first.clock.advance(0);
+    first.file.text = null;
+    await one.observe();
+    two.activate();
+    await first.clock.advance(MINUTE);
+    expect(second.server.sent).toEqual([]);
+    open();
+    await first.clock.advance(MINUTE);
+    await two.tick();
+    await first.clock.advance(MINUTE);
+    expect([first.server.sent.length, second.server.sent.length]).toEqual([1, 0]);
+  });
+
+  it('knows a spent token after a restart as well, from its own record alone', async () => {
+    const { first, second, keepers } = await copied();
+    await keepers[1].tick();
+    await first.clock.advance(SECOND);
+    await Promise.all(keepers.map((keeper) => keeper.stop()));
+    second.holdings = new Holdings();
+    await second.keeper({ account: 'two' });
+    await first.clock.advance(HOUR);
+    expect(second.server.sent).toEqual([]);
+    expect(second.record?.dead).toMatchObject([{ reason: 'refresh_token_spent' }]);
+  });
+
+  it('knows it from the record of the other one, where it was never kept before', async () => {
+    const first = new World();
+    first.logIn(HOUR, 48 * MINUTE);
+    const before = first.file.text;
+    const keeper = await first.keeper({ account: 'one' });
+    await first.clock.advance(0);
+    await keeper.stop();
+    const second = new World(first.clock);
+    second.file.text = before;
+    first.holdings = new Holdings();
+    second.holdings = first.holdings;
+    const two = await second.keeper({ activate: false, account: 'two' });
+    await first.keeper({ activate: false, account: 'one' });
+    two.activate();
+    await first.clock.advance(HOUR);
+    expect(second.server.sent).toEqual([]);
+  });
+});
+
+describe('a login that has moved', () => {
+  it('is rotated in its new home, once it is in the old one no more', async () => {
+    const { first, second, keepers } = await copied({ activate: false });
+    const [one, two] = keepers;
+    first.file.text = null;
+    await one.observe();
+    one.activate();
+    two.activate();
+    await first.clock.advance(0);
+    expect([first.server.sent.length, second.server.sent.length]).toEqual([0, 1]);
+    expect(two.snapshot().state.name).toBe('fresh');
+  });
+
+  it('is rotated in its new home, once the old one is kept no more', async () => {
+    const { first, second, keepers } = await copied({ activate: false });
+    const [one, two] = keepers;
+    await one.stop();
+    two.activate();
+    await first.clock.advance(0);
+    expect(second.server.sent).toHaveLength(1);
+  });
+});
