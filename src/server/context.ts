@@ -6,6 +6,7 @@ import type { Clock } from '../os/clock.js';
 import type { KernelLocks } from '../protocol.js';
 import type { RequestCounts } from './counts.js';
 import type { ServerLimits } from './limits.js';
+import type { ReceivedBody } from './parse-body.js';
 import type { Query } from './query.js';
 
 export interface ServerOptions {
@@ -46,6 +47,8 @@ export interface Exchange {
   readonly context: ServerContext;
   readonly request: IncomingMessage;
   readonly query: Query;
+  /** Empty unless the route takes one. */
+  readonly body: ReceivedBody;
   /** A signal that is aborted when the client goes away; made only for handlers that wait. */
   readonly disconnected: () => AbortSignal;
 }

@@ -7,6 +7,7 @@ import {
 } from '../protocol.js';
 import { PROBLEMS } from './problem.js';
 import type { ParameterName } from './query.js';
+import type { BodyName } from './request-bodies.js';
 import type { DescribedAnswer, Route } from './routes.js';
 import { SCHEMAS, type Schema, type SchemaName } from './schemas.js';
 
@@ -64,8 +65,13 @@ function describeRoute(route: Route): Schema {
     summary: route.summary,
     description: route.description,
     parameters: route.parameters.map((name) => ({ $ref: `#/components/parameters/${name}` })),
+    ...(route.body && { requestBody: describeBody(route.body) }),
     responses,
   };
+}
+
+function describeBody(name: BodyName): Schema {
+  return { required: true, content: { 'application/json': { schema: reference(name) } } };
 }
 
 function describeAnswer({ description, contentType, schema, events }: DescribedAnswer): Schema {

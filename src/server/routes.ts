@@ -4,18 +4,22 @@ import type { Exchange } from './context.js';
 import { answerCredential, answerRefresh, answerToken } from './credential.js';
 import { answerEvents } from './events.js';
 import { answerMetrics, answerOpenapi } from './documents.js';
+import { parseBody } from './parse-body.js';
 import type { ParameterName } from './query.js';
+import type { BodyName, BodyOf } from './request-bodies.js';
 import type { SchemaName } from './schemas.js';
 import { answerHealth, answerStatus } from './status.js';
 
 /** One row of the socket contract. What answers, what is refused and what is documented all come from it. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
   readonly description: string;
   readonly parameters: readonly ParameterName[];
+  /** The body that it takes; a route without one has no use for what is sent. See {@link takesBody}. */
+  readonly body?: BodyName;
   readonly answers: readonly DescribedAnswer[];
   /** The statuses of its own problems, beside those that any request can meet. */
   readonly problems: readonly (404 | 429 | 503)[];
@@ -193,15 +197,28 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
+/** The two fields of a route that takes a body: its handler gets the body as it was read and checked. */
+export function takesBody<Name extends BodyName>(
+  name: Name,
+  handle: (exchange: Exchange, body: BodyOf<Name>) => Answer | Promise<Answer>,
+): Pick<Route, 'body' | 'handle'> {
+  return { body: name, handle: (exchange) => handle(exchange, parseBody(name, exchange.body)) };
+}
+
+/** The route for a request, if there is one; HEAD is answered wherever GET is. */
+export function lookUpRoute(method: string, path: string): Route | undefined {
+  return ROUTES.find(
+    (each) => each.path === path && (each.method === method || (each.method === 'GET' && method === 'HEAD')),
+  );
+}
+
 /**
- * The route for a request; HEAD is answered wherever GET is.
+ * The route for a request.
  *
  * @throws AuthdError `not_found`, `method_not_allowed`
  */
 export function findRoute(method: string, path: string): Route {
-  const route = ROUTES.find(
-    (each) => each.path === path && (each.method === method || (each.method === 'GET' && method === 'HEAD')),
-  );
+  const route = lookUpRoute(method, path);
   if (route !== undefined) return route;
   const allowed = allowedMethods(path);
   if (allowed.length === 0) {
