@@ -5,6 +5,7 @@ import type { CredentialKeeper } from '../keeper/snapshot.js';
 import { jsonAnswer, textAnswer, type Answer } from './answer.js';
 import { credentialBody } from './bodies.js';
 import { keeperOf, type Exchange } from './context.js';
+import type { BodyOf } from './request-bodies.js';
 
 /** `GET /v1/credential` */
 export async function answerCredential(exchange: Exchange): Promise<Answer> {
@@ -28,6 +29,20 @@ export async function answerRefresh(exchange: Exchange): Promise<Answer> {
   const keeper = keeperOf(exchange);
   const { waitMs } = exchange.query;
   const credential = await keeper.refresh({ waitMs, signal: exchange.disconnected() });
+  refuseExpired(keeper, credential);
+  const etag = `"${String(credential.generation)}"`;
+  return jsonAnswer(200, credentialBody(keeper.account, credential), { ETag: etag });
+}
+
+/** `POST /v1/rejected` */
+export async function answerRejected(
+  exchange: Exchange,
+  { fingerprint }: BodyOf<'Rejection'>,
+): Promise<Answer> {
+  const keeper = keeperOf(exchange);
+  const { minValidMs, waitMs } = exchange.query;
+  const request = { fingerprint, minValidMs, waitMs, signal: exchange.disconnected() };
+  const credential = await keeper.rejected(request);
   refuseExpired(keeper, credential);
   const etag = `"${String(credential.generation)}"`;
   return jsonAnswer(200, credentialBody(keeper.account, credential), { ETag: etag });

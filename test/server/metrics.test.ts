@@ -7,7 +7,10 @@ import { createScriptedKeeper, makeCredential, makeState } from './scripted-keep
 describe('GET /metrics', () => {
   it('is Prometheus text with a line for each value of each account', async () => {
     const { socketPath, keeper, keepers } = await start();
-    keeper.set({ counts: { own: 3, adopted: 2, requests: 5, failures: 1 }, clockOffsetMs: 12_500 });
+    keeper.set({
+      counts: { own: 3, adopted: 2, requests: 5, failures: 1, rejections: 4 },
+      clockOffsetMs: 12_500,
+    });
     const work = createScriptedKeeper('work "x"');
     work.set({ state: makeState('no_file'), credential: null, login: null, nextRotationAtMs: null });
     keepers.set(work.account, work);
@@ -45,7 +48,7 @@ describe('GET /metrics', () => {
   it('reads every value anew, and forgets accounts that are gone', async () => {
     const { socketPath, keeper, keepers } = await start();
     await ask(socketPath, '/metrics');
-    keeper.set({ counts: { own: 1, adopted: 0, requests: 1, failures: 0 } });
+    keeper.set({ counts: { own: 1, adopted: 0, requests: 1, failures: 0, rejections: 0 } });
     await ask(socketPath, '/metrics');
     const twice = readSeries((await ask(socketPath, '/metrics')).body);
     expect(twice['codex_authd_rotations_total{account="default",by="own"}']).toBe(1);
