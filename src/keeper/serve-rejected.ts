@@ -76,7 +76,7 @@ function helpAgainst(kept: Kept, leftMs: number, time: ServerTime, rejections: R
   const patientUntilMs =
     setback === null ? nowMs : (setback.onRejectionAtMs ?? setback.retryAtMs ?? Infinity);
   const helpAtMs = Math.min(nextRotationAtMs, Math.max(allowedAtMs, patientUntilMs));
-  if (helpAtMs > nowMs + leftMs) {
+  if (helpAtMs > nowMs && helpAtMs >= nowMs + leftMs) {
     const retryAtMs = time.toMachineTime(helpAtMs);
     if (allowedAtMs > patientUntilMs) throw tooSoon(rejections, retryAtMs);
     return fail(kept, time, { retryAtMs });

@@ -38,6 +38,8 @@ describe('GET /metrics', () => {
       'codex_authd_rotations_total{account="work \\"x\\"",by="other"}': 0,
       'codex_authd_failures_total{account="default"}': 1,
       'codex_authd_failures_total{account="work \\"x\\""}': 0,
+      'codex_authd_rejections_total{account="default"}': 4,
+      'codex_authd_rejections_total{account="work \\"x\\""}': 0,
       // This very scrape.
       codex_authd_requests_in_flight: 1,
       codex_authd_event_streams: 0,
