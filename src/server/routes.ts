@@ -46,7 +46,7 @@ export const ROUTES: readonly Route[] = [
     description:
       'If it does not stay valid for as long as `min_valid` says, it is rotated first, and the answer waits ' +
       'for that. All who wait share one rotation. The ETag is the generation.',
-    parameters: ['account', 'min_valid', 'wait'],
+    parameters: ['account', 'min_valid', 'wait', 'asker'],
     answers: [
       {
         status: 200,
@@ -70,7 +70,7 @@ export const ROUTES: readonly Route[] = [
     operationId: 'getToken',
     summary: 'The access token alone',
     description: 'For shell scripts: the access token and a newline, nothing else.',
-    parameters: ['account', 'min_valid', 'wait'],
+    parameters: ['account', 'min_valid', 'wait', 'asker'],
     answers: [
       {
         status: 200,

@@ -77,7 +77,7 @@ describe('GET /v1/openapi.json', () => {
   it('lists exactly the parameters that each route takes', async () => {
     const harness = await start();
     const document = await fetchDocument(harness);
-    const values = { account: 'default', min_valid: '1', wait: '1' };
+    const values = { account: 'default', min_valid: '1', wait: '1', asker: '4711-8812345' };
     for (const [path, operations] of Object.entries(document.paths)) {
       for (const [method, operation] of Object.entries(operations)) {
         const listed = operation.parameters.map(({ $ref }) => $ref.slice('#/components/parameters/'.length));
