@@ -53,6 +53,6 @@ export class Rejections {
     const before = kept.requests;
     this.#limit.spend(time);
     await kept.rotate();
-    if (kept.requests === before) this.#limit.refund();
+    if (kept.requests === before && kept.setback === null) this.#limit.refund();
   }
 }

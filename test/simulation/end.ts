@@ -1,6 +1,7 @@
 import { readLogin } from '../../src/core/login.js';
 import { REASONS } from '../../src/core/reasons.js';
 import type { Daemon } from './world/daemon.js';
+import type { Inspector } from './world/inspector.js';
 import type { World } from './world/world.js';
 import type { Plan } from './plan.js';
 
@@ -59,12 +60,28 @@ export async function judgeEnd(
     });
     await goOn(() => outcome !== 'none');
     if (outcome !== 'served') inspector.blame(`a consumer was ${outcome}, although all is well`);
+    await judgeHealing(daemon, inspector, goOn);
   } else {
     expectState(world, seen, ['login_required']);
     blameForLoss(world, token);
   }
   await goOn(() => daemon.kept?.keeper.flight == null);
   blameForLeftovers(world, reason === 'valid');
+}
+
+/** A token that is ended now is replaced within the minute between two rotations on reports, and some. */
+async function judgeHealing(
+  daemon: Daemon,
+  inspector: Inspector,
+  goOn: (isOver: () => boolean) => Promise<void>,
+): Promise<void> {
+  const fingerprint = daemon.kept?.keeper.snapshot().login?.fingerprint ?? '';
+  let outcome = 'none';
+  void daemon.report({ fingerprint, minValidMs: 0, waitMs: 120_000 }).then((result) => {
+    outcome = result;
+  });
+  await goOn(() => outcome !== 'none');
+  if (outcome !== 'served') inspector.blame(`a rejected token was not replaced: ${outcome}`);
 }
 
 /** The one that has the account's lock first: the other one can only say that it has not. */

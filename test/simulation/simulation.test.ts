@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_POLICY } from '../../src/core/plan.js';
 import { planOf } from './plan.js';
 import { PLANTED_FAULTS } from './planted-faults.js';
 import { run } from './run.js';
@@ -44,6 +45,24 @@ describe('the simulation', () => {
 });
 
 describe('the simulation finds a daemon that would', () => {
+  it('rotate on each report of a consumer', async () => {
+    const policy = { ...DEFAULT_POLICY, rejectionIntervalMs: 0 };
+    let found: string | null = null;
+    for (let seed = 0; found === null && seed < MOST_SEEDS; seed += 1) {
+      found = (await run(planOf(seed), { policy })).violation;
+    }
+    expect(found).toBe('reports of consumers drive the token endpoint');
+  }, 60_000);
+
+  it('hear no reports', async () => {
+    const policy = { ...DEFAULT_POLICY, rejectionIntervalMs: 10 ** 12 };
+    let found: string | null = null;
+    for (let seed = 0; found === null && seed < MOST_SEEDS; seed += 1) {
+      found = (await run(planOf(seed), { policy })).violation;
+    }
+    expect(found).toBe('a rejected token was not replaced: refused');
+  }, 60_000);
+
   it.each(Object.entries(PLANTED_FAULTS))(
     '%s',
     async (name, tamper) => {
