@@ -60,7 +60,7 @@ describe('the simulation finds a daemon that would', () => {
     for (let seed = 0; found === null && seed < MOST_SEEDS; seed += 1) {
       found = (await run(planOf(seed), { policy })).violation;
     }
-    expect(found).toBe('a rejected token was not replaced: refused');
+    expect(found).toMatch(/^a rejected token was not replaced: refused/);
   }, 60_000);
 
   it.each(Object.entries(PLANTED_FAULTS))(
