@@ -58,7 +58,7 @@ async function inspectAccount(config: AccountConfig, stateDirectory: string): Pr
     lastRotationAtMs: record.lastRotationAtMs,
     authFile: authFile.path,
     tokenEndpoint: config.tokenEndpoint,
-    counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+    counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
     clockOffsetMs: 0,
   });
 }
