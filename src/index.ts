@@ -1,5 +1,12 @@
 export { readCredential, type CredentialOptions } from './client/credential.js';
 export {
+  codexOptions,
+  type CodexOptions,
+  type CodexOptionsChoice,
+  type CodexRoute,
+} from './client/codex/options.js';
+export type { CodexConfig, CodexConfigValue, SdkOptions } from './client/codex/sdk.js';
+export {
   AuthdError,
   type ErrorCode,
   type ErrorDetails,

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { buffer } from 'node:stream/consumers';
 import { makeDeferred } from './deferred.js';
 import { errorBody } from './scripted-answers.js';
-import { fingerprintOf } from './tokens.js';
+import { accountOf, fingerprintOf } from './tokens.js';
 
 /** A request as it stands in the mock's book. */
 export interface ModelRequest {
@@ -35,8 +35,8 @@ export interface TurnGate {
 
 /**
  * A fake of the backend that Codex talks to, on a loopback port: `POST <baseUrl>/responses` is answered with the three
- * events that Codex needs (facts 4.6), to a bearer token that is valid now; with 401 to every other. Whatever else is
- * asked is 404 and stands in the book as `strayed`.
+ * events that Codex needs (facts 4.6), to a bearer token that is valid now and comes with the header of its account
+ * (facts 4.1); with 401 to every other. Whatever else is asked is 404 and stands in the book as `strayed`.
  */
 export class ResponsesMock implements AsyncDisposable {
   /** All requests, in the order in which they were read. */
@@ -65,7 +65,7 @@ export class ResponsesMock implements AsyncDisposable {
   get baseUrl(): string {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the mock is closed');
-    return `http://127.0.0.1:${String(address.port)}/v1`;
+    return `http://127.0.0.1:${String(address.port)}${BASE_PATH}`;
   }
 
   /** The turns that were asked for with this outcome. */
@@ -116,7 +116,7 @@ export class ResponsesMock implements AsyncDisposable {
       fingerprint: bearer === null ? null : fingerprintOf(bearer),
       accountId: typeof accountId === 'string' ? accountId : null,
       body,
-      outcome: this.#judge(request.method, path, bearer),
+      outcome: this.#judge(request.method, path, bearer, accountId),
     };
     this.requests.push(entry);
     if (entry.outcome === 'strayed') {
@@ -133,13 +133,19 @@ export class ResponsesMock implements AsyncDisposable {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).end(this.#events());
   }
 
-  #judge(method: string | undefined, path: string, bearer: string | null): ModelRequest['outcome'] {
-    if (method !== 'POST' || path !== '/v1/responses') return 'strayed';
+  #judge(
+    method: string | undefined,
+    path: string,
+    bearer: string | null,
+    accountId: unknown,
+  ): ModelRequest['outcome'] {
+    if (method !== 'POST' || path !== `${BASE_PATH}/responses`) return 'strayed';
     if (this.#refusals > 0) {
       this.#refusals -= 1;
       return 'unauthorized';
     }
-    return bearer !== null && this.#accepts(bearer, Date.now()) ? 'answered' : 'unauthorized';
+    if (bearer === null || accountId !== accountOf(bearer)) return 'unauthorized';
+    return this.#accepts(bearer, Date.now()) ? 'answered' : 'unauthorized';
   }
 
   #events(): string {
@@ -162,6 +168,9 @@ export class ResponsesMock implements AsyncDisposable {
       .join('');
   }
 }
+
+/** As with ChatGPT's own backend. */
+const BASE_PATH = '/backend-api/codex';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
