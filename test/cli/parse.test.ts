@@ -19,6 +19,7 @@ describe('a command line', () => {
       account: 'a',
       json: false,
       options: { socket: '/s', 'codex-home': '/c', config: '/f', account: 'a' },
+      switches: new Set(),
       operands: [],
       rest: [],
     });
