@@ -151,6 +151,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/exec.js'),
   },
   {
+    name: 'codex-config',
+    summary: 'print the TOML that makes Codex ask the daemon for its token',
+    details:
+      'It is for the config.toml in the home of Codex, and made from what the daemon serves now: run it again after a login to another account. Every Codex with that file then runs `codex-authd token --codex` at its start and after a 401.',
+    arguments: [],
+    runsCommand: false,
+    options: [
+      {
+        name: 'write',
+        description: 'put it into that file: in marked blocks, the rest to the byte as it was, with a backup',
+      },
+      { name: 'remove', description: 'take it out again; needs no daemon' },
+      JSON_OPTION,
+    ],
+    examples: [
+      { command: 'codex-authd codex-config --write', does: 'edits $CODEX_HOME/config.toml' },
+      { command: 'codex-authd codex-config', does: 'shows what it would put there' },
+    ],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/codex-config.js'),
+  },
+  {
     name: 'help',
     summary: 'show help, of a command if one is named',
     arguments: [{ name: 'COMMAND', required: false, description: 'the command to explain' }],
