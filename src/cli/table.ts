@@ -134,11 +134,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'exec',
     summary: 'run a command with the credential in its environment',
     details:
-      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on.',
+      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on. A command named `codex` is given options of Codex besides (`-c model_provider=…`), with which it asks the daemon for its token whenever it needs one, whatever its config.toml says; a provider that is named after them wins.',
     arguments: [],
     runsCommand: true,
     options: [MIN_VALID, WAIT],
     examples: [
+      { command: 'codex-authd exec -- codex exec "say hello"', does: 'needs no change in config.toml' },
       { command: 'codex-authd exec -- node consumer.js', does: 'finds the token in its environment' },
       { command: 'codex-authd exec --min-valid 3600 -- make', does: 'wants one that lasts for an hour' },
     ],
