@@ -1,4 +1,5 @@
 export { readCredential, type CredentialOptions } from './client/credential.js';
+export { reportRejected, type RejectedOptions } from './client/rejected.js';
 export {
   codexOptions,
   type CodexOptions,

@@ -54,7 +54,7 @@ export async function inspectAccount({ flags, env, account }: InspectOptions): P
     lastRotationAtMs: record.lastRotationAtMs,
     authFile: authFile.path,
     tokenEndpoint: config.tokenEndpoint,
-    counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+    counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
     clockOffsetMs: 0,
   });
 }

@@ -72,6 +72,8 @@ export interface RotationCounts {
   readonly requests: number;
   /** Requests that brought no new credential. */
   readonly failures: number;
+  /** Reports of consumers that the access token of that moment was answered with a 401. */
+  readonly rejections: number;
 }
 
 /**

@@ -53,6 +53,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
       settings: settingsOf(given.values),
       account: given.values['account'],
       json: given.switches.has('json'),
+      switches: given.switches,
       options: given.values,
       switches: given.switches,
       operands,

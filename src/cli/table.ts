@@ -56,10 +56,16 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'token',
     summary: 'print the access token',
-    details: 'Prints the token and a newline, or nothing.',
+    details:
+      'Prints the token and a newline, or nothing. With --codex there is an answer or an error within 5 seconds, and a second call by the same process within 5 minutes means that the token was rejected: that is how Codex calls it.',
     arguments: [],
     runsCommand: false,
-    options: [MIN_VALID, WAIT, JSON_OPTION],
+    options: [
+      MIN_VALID,
+      WAIT,
+      { name: 'codex', description: 'as the `auth` command of a Codex model provider' },
+      JSON_OPTION,
+    ],
     examples: [
       {
         command: `printf 'Authorization: Bearer %s' "$(codex-authd token)" | curl -H @- URL`,

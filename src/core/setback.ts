@@ -7,6 +7,8 @@ export interface Setback {
   readonly trouble: Trouble;
   /** Milliseconds since the epoch; null if trying again is pointless. */
   readonly retryAtMs: number | null;
+  /** When to try again if a consumer reports the access token as rejected, where that is sooner. */
+  readonly onRejectionAtMs?: number;
   /** Failures in a row that count towards the backoff. */
   readonly failures: number;
 }
@@ -42,7 +44,7 @@ export function setbackAfter(
     case 'unknown': {
       const later = setback({ reason: 'outcome_unknown', detail: outcome.detail }, context);
       const lastSafeMs = lastSafeMoment(context);
-      return { ...later, retryAtMs: Math.max(later.retryAtMs, lastSafeMs) };
+      return { ...later, onRejectionAtMs: later.retryAtMs, retryAtMs: Math.max(later.retryAtMs, lastSafeMs) };
     }
     case 'retry': {
       const trouble: Trouble = { reason: outcome.reason, detail: outcome.detail };

@@ -14,10 +14,18 @@ import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
 import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
+import { Rejections } from './rejections.js';
 import { Rotations } from './rotations.js';
 import { ServerTime } from './server-time.js';
 import { serveCredential, serveRefresh, type Kept } from './serve.js';
-import type { CredentialKeeper, CredentialRequest, KeeperEvent, KeeperSnapshot } from './snapshot.js';
+import { serveRejected } from './serve-rejected.js';
+import type {
+  CredentialKeeper,
+  CredentialRequest,
+  KeeperEvent,
+  KeeperSnapshot,
+  RejectionRequest,
+} from './snapshot.js';
 import { Tidings } from './tidings.js';
 
 /** What may change while a keeper runs. */
@@ -56,6 +64,7 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly #leftovers: Leftovers;
   readonly #tidings: Tidings;
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
+  readonly #rejections: Rejections;
   #settings: KeeperSettings;
   #adopted = 0;
   #cancelNap: () => void = () => undefined;
@@ -67,6 +76,10 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#settings = options;
     this.#tidings = new Tidings(options.log);
     this.#time = new ServerTime(options.clock);
+    this.#rejections = new Rejections({
+      ...options,
+      intervalMs: () => this.#settings.policy.rejectionIntervalMs,
+    });
     this.#contents = new Contents({
       ...options,
       time: this.#time,
@@ -167,6 +180,10 @@ export class Keeper implements CredentialKeeper, Kept {
     return serveRefresh(this, request, this.#time, this.#refreshLimit);
   }
 
+  rejected(request: RejectionRequest): Promise<PublishedCredential> {
+    return serveRejected(this, request, this.#time, this.#rejections);
+  }
+
   subscribe(listener: (event: KeeperEvent) => void): () => void {
     return this.#tidings.subscribe(listener);
   }
@@ -182,7 +199,7 @@ export class Keeper implements CredentialKeeper, Kept {
       lastRotationAtMs: ledger.record.lastRotationAtMs,
       authFile: this.#options.authFile.path,
       tokenEndpoint: this.#settings.endpoint.url,
-      counts: { ...this.#rotations.counts, adopted: this.#adopted },
+      counts: { ...this.#rotations.counts, adopted: this.#adopted, rejections: this.#rejections.count },
       clockOffsetMs: this.#time.offsetMs,
     };
   }
@@ -222,6 +239,10 @@ export class Keeper implements CredentialKeeper, Kept {
 
   get flight(): Promise<void> | null {
     return this.#rotations.flight;
+  }
+
+  get requests(): number {
+    return this.#rotations.counts.requests;
   }
 
   /** Whether a rotation would serve somebody who needs `minValidMs`. */

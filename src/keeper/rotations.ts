@@ -45,7 +45,7 @@ export class Rotations {
     return this.#flight;
   }
 
-  get counts(): Omit<RotationCounts, 'adopted'> {
+  get counts(): Omit<RotationCounts, 'adopted' | 'rejections'> {
     return { ...this.#counts };
   }
 

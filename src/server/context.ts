@@ -4,6 +4,7 @@ import { AuthdError } from '../errors.js';
 import type { CredentialKeeper } from '../keeper/snapshot.js';
 import type { Clock } from '../os/clock.js';
 import type { KernelLocks } from '../protocol.js';
+import type { Askers } from './askers.js';
 import type { RequestCounts } from './counts.js';
 import type { ServerLimits } from './limits.js';
 import type { ReceivedBody } from './parse-body.js';
@@ -28,6 +29,7 @@ export interface ServerOptions {
 export interface ServerContext extends Omit<ServerOptions, 'limits'> {
   readonly limits: ServerLimits;
   readonly counts: RequestCounts;
+  readonly askers: Askers;
   /** Requests that have been received and whose answer is not finished. */
   readonly inFlight: Set<ServerResponse>;
   /** Ends each open event stream. */

@@ -1,7 +1,7 @@
 import { AuthdError } from '../errors.js';
 import type { Answer } from './answer.js';
 import type { Exchange } from './context.js';
-import { answerCredential, answerRefresh, answerToken } from './credential.js';
+import { answerCredential, answerRefresh, answerRejected, answerToken } from './credential.js';
 import { answerEvents } from './events.js';
 import { answerMetrics, answerOpenapi } from './documents.js';
 import { parseBody } from './parse-body.js';
@@ -46,7 +46,7 @@ export const ROUTES: readonly Route[] = [
     description:
       'If it does not stay valid for as long as `min_valid` says, it is rotated first, and the answer waits ' +
       'for that. All who wait share one rotation. The ETag is the generation.',
-    parameters: ['account', 'min_valid', 'wait'],
+    parameters: ['account', 'min_valid', 'wait', 'asker'],
     answers: [
       {
         status: 200,
@@ -70,7 +70,7 @@ export const ROUTES: readonly Route[] = [
     operationId: 'getToken',
     summary: 'The access token alone',
     description: 'For shell scripts: the access token and a newline, nothing else.',
-    parameters: ['account', 'min_valid', 'wait'],
+    parameters: ['account', 'min_valid', 'wait', 'asker'],
     answers: [
       {
         status: 200,
@@ -81,6 +81,27 @@ export const ROUTES: readonly Route[] = [
     ],
     problems: [404, 503],
     handle: answerToken,
+  },
+  {
+    method: 'POST',
+    path: '/v1/rejected',
+    operationId: 'reportRejected',
+    summary: 'The token was answered with a 401',
+    description:
+      'Gives another credential than the reported one: the current one at once if it is another, else the one ' +
+      'after a rotation. All who report the same token wait for the same rotation, and there is at most one a ' +
+      'minute on such reports. Nobody else is kept from the token meanwhile.',
+    parameters: ['account', 'min_valid', 'wait'],
+    ...takesBody('Rejection', answerRejected),
+    answers: [
+      {
+        status: 200,
+        description: 'A credential with another token, that is valid now',
+        contentType: 'application/json',
+        schema: 'Credential',
+      },
+    ],
+    problems: [404, 429, 503],
   },
   {
     method: 'POST',

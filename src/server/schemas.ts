@@ -55,6 +55,7 @@ const countsFields: Fields<RotationCounts> = {
   adopted: count('Credentials that another process wrote and this daemon took over.'),
   requests: count('Requests to the token endpoint, whatever came of them.'),
   failures: count('Requests that brought no new credential.'),
+  rejections: count('Reports of consumers that the access token was answered with a 401.'),
 };
 
 const accountStatusFields: Fields<AccountStatus> = {

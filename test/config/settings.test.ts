@@ -123,6 +123,7 @@ describe('the settings', () => {
       backoff_max_seconds = 7
       offline_retry_seconds = 8
       demand_interval_seconds = 9.5
+      rejection_interval_seconds = 9.6
     `);
     expect(policy).toEqual({
       leadFraction: 0.5,
@@ -136,6 +137,7 @@ describe('the settings', () => {
       backoffMaxMs: 7000,
       offlineRetryMs: 8000,
       demandIntervalMs: 9500,
+      rejectionIntervalMs: 9600,
     });
   });
 
