@@ -48,8 +48,6 @@ export interface Invocation {
   readonly switches: ReadonlySet<string>;
   /** The command's own options with a value, by name. */
   readonly options: Readonly<Record<string, string>>;
-  /** The options without a value that were given, by name. */
-  readonly switches: ReadonlySet<string>;
   readonly operands: readonly string[];
   /** What followed `--`. */
   readonly rest: readonly string[];

@@ -53,7 +53,6 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
       settings: settingsOf(given.values),
       account: given.values['account'],
       json: given.switches.has('json'),
-      switches: given.switches,
       options: given.values,
       switches: given.switches,
       operands,
