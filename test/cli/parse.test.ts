@@ -20,7 +20,6 @@ describe('a command line', () => {
       json: false,
       switches: new Set(),
       options: { socket: '/s', 'codex-home': '/c', config: '/f', account: 'a' },
-      switches: new Set(),
       operands: [],
       rest: [],
     });
