@@ -1,11 +1,16 @@
 import { basename } from 'node:path';
-import { commandProvider } from '../client/codex/provider.js';
-import { providerArguments } from '../client/codex/toml.js';
+import { NO_LOGIN } from '../client/codex/merge.js';
+import { commandProvider, PROVIDER_ID } from '../client/codex/provider.js';
+import { configArguments } from '../client/codex/toml.js';
 import type { CredentialBody } from '../protocol.js';
 
-/** Whether a command is Codex itself: what takes its options. Whatever else may start one is not looked into. */
-export function isCodex(file: string): boolean {
-  return /^codex(\.exe)?$/.test(basename(file));
+/**
+ * Whether a command is a Codex that is to ask the daemon. Whatever else may start one is not looked into; and what
+ * changes the login must find it where it is.
+ */
+export function asksDaemon(file: string, args: readonly string[]): boolean {
+  const [subcommand = ''] = args;
+  return /^codex(\.exe)?$/.test(basename(file)) && !['login', 'logout'].includes(subcommand);
 }
 
 /**
@@ -17,5 +22,10 @@ export function codexArguments(
   socket: string,
   account: string | undefined,
 ): string[] {
-  return providerArguments(commandProvider({ credential, socket, account }));
+  const provider = commandProvider({ credential, socket, account });
+  return configArguments({
+    ...NO_LOGIN,
+    model_provider: PROVIDER_ID,
+    model_providers: { [PROVIDER_ID]: provider },
+  });
 }

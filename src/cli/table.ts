@@ -140,7 +140,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'exec',
     summary: 'run a command with the credential in its environment',
     details:
-      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on. A command named `codex` is given options of Codex besides (`-c model_provider=…`), with which it asks the daemon for its token whenever it needs one, whatever its config.toml says; a provider that is named after them wins.',
+      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on. A command named `codex` is given options of Codex besides (`-c model_provider=…`), with which it asks the daemon for its token whenever it needs one, whatever its config.toml says, and leaves its own login alone; a provider that is named after them wins.',
     arguments: [],
     runsCommand: true,
     options: [MIN_VALID, WAIT],

@@ -83,6 +83,7 @@ describe('exec', () => {
     expect(args.filter((arg) => arg === '-c')).toHaveLength(overrides.length);
     expect(args.slice(-2)).toEqual(['exec', 'hello']);
     expect(parse(overrides.join('\n'))).toMatchObject({
+      cli_auth_credentials_store: 'ephemeral',
       model_provider: 'codex-authd',
       model_providers: {
         'codex-authd': {
@@ -96,6 +97,13 @@ describe('exec', () => {
       },
     });
     expect(stdout).not.toContain(CREDENTIAL.access_token);
+  });
+
+  it('adds nothing to `codex login`, which must find the login where it is', async () => {
+    await listen();
+    const codex = join(sandbox.directory, 'codex');
+    await writeFile(codex, '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o700 });
+    expect((await runCli(sandbox, ['exec', '--', codex, 'login', 'status'])).stdout).toBe('login\nstatus\n');
   });
 
   it('leaves every word after -- to the command', async () => {

@@ -34,6 +34,19 @@ export function withProvider(
   };
 }
 
+/**
+ * The same with Codex's own login out of the way. It looks after that even while a provider of ours has the token, and
+ * refreshes what has less than 5 minutes left (measured with both versions): the very race that the daemon is there to
+ * end. A store in memory, of which nothing is read and into which nothing is written, leaves auth.json alone. Where the
+ * caller has named a store, that stays.
+ */
+export function withoutLogin(config: CodexConfig): CodexConfig {
+  return { ...NO_LOGIN, ...config };
+}
+
+/** What keeps Codex from its login, as a setting. */
+export const NO_LOGIN = { cli_auth_credentials_store: 'ephemeral' } as const;
+
 function mergeProvider(theirs: CodexConfigValue = {}, ours: Provider): CodexConfig {
   const where = `config.model_providers.${PROVIDER_ID}`;
   if (!isTable(theirs)) throw noTable(where);

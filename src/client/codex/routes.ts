@@ -1,5 +1,5 @@
 import { readCredential } from '../credential.js';
-import { withProvider } from './merge.js';
+import { withoutLogin, withProvider } from './merge.js';
 import { commandProvider, environmentProvider } from './provider.js';
 import type { CodexConfig } from './sdk.js';
 
@@ -32,7 +32,7 @@ async function takeCommand(request: RouteRequest): Promise<RouteOptions> {
   const { ask, minValid, baseUrl, env, config, configOverrides } = request;
   const credential = await readCredential({ ...ask, minValid });
   const provider = commandProvider({ credential, baseUrl, socket: ask.socket, account: ask.account });
-  return { env, config: withProvider(config, configOverrides, provider) };
+  return { env, config: withoutLogin(withProvider(config, configOverrides, provider)) };
 }
 
 /** The token stands in the environment. */
@@ -42,7 +42,7 @@ async function takeEnvironment(request: RouteRequest): Promise<RouteOptions> {
   const provider = environmentProvider({ credential, baseUrl }, TOKEN_VARIABLE);
   return {
     env: { ...env, [TOKEN_VARIABLE]: credential.access_token },
-    config: withProvider(config, configOverrides, provider),
+    config: withoutLogin(withProvider(config, configOverrides, provider)),
   };
 }
 

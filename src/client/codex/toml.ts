@@ -16,18 +16,14 @@ export async function providerToml(provider: Provider): Promise<ProviderToml> {
   };
 }
 
-/** A provider as arguments for Codex itself: `-c key=value`, a pair for each value. */
-export function providerArguments(provider: Provider): string[] {
-  const values = [
-    ['model_provider', PROVIDER_ID] as const,
-    ...flatten(`model_providers.${PROVIDER_ID}`, provider),
-  ];
-  return values.flatMap(([key, value]) => ['-c', `${key}=${literal(value)}`]);
+/** Settings as arguments for Codex itself: `-c key=value`, a pair for each value. */
+export function configArguments(settings: object): string[] {
+  return flatten('', settings).flatMap(([key, value]) => ['-c', `${key}=${literal(value)}`]);
 }
 
 function flatten(prefix: string, table: object): (readonly [key: string, value: unknown])[] {
   return Object.entries(table).flatMap(([key, value]: [string, unknown]) => {
-    const path = `${prefix}.${key}`;
+    const path = prefix === '' ? key : `${prefix}.${key}`;
     const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
     return isTable ? flatten(path, value) : [[path, value] as const];
   });
