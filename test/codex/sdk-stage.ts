@@ -5,7 +5,7 @@ import { codexBinary, type CodexVersion } from '../support/codex-binary.js';
 import { codexEnvironment, QUIET_CONFIG } from '../support/codex-process.js';
 import { loadSdk, type SdkThread } from '../support/codex-sdk.js';
 import { DaemonProcess } from '../support/daemon-process.js';
-import { setStage, type StageSet } from './stage-set.js';
+import type { StageSet } from './stage-set.js';
 
 /** The newest Codex, or the one that the SDK brings: then the SDK is told of none. */
 export const BINARIES = ['0.169.0', 'bundled'] as const satisfies (CodexVersion | 'bundled')[];
@@ -15,7 +15,7 @@ export type Binary = (typeof BINARIES)[number];
 export interface SdkStage extends StageSet {
   readonly daemon: DaemonProcess;
   /** A new thread of a new `Codex`, as a service would make one. */
-  thread(binary: Binary, choice?: CodexOptionsChoice): Promise<SdkThread>;
+  readonly thread: (binary: Binary, choice?: CodexOptionsChoice) => Promise<SdkThread>;
 }
 
 /** To be called when the login is in the file. */
@@ -36,9 +36,4 @@ export async function startDaemon(stage: StageSet): Promise<SdkStage> {
     return new Codex(options).startThread({ skipGitRepoCheck: true, workingDirectory: sandbox.directory });
   };
   return { ...stage, daemon, thread };
-}
-
-/** A stage whose model answers `1+1`. */
-export function setSdkStage(): Promise<StageSet> {
-  return setStage('');
 }

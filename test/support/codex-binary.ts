@@ -24,7 +24,7 @@ export async function codexBinary(version: CodexVersion): Promise<string> {
 }
 
 /** The newest SDK for TypeScript, which brings a Codex of the same version. */
-export const SDK_VERSION = '0.163.0';
+const SDK_VERSION = '0.163.0';
 
 /** The directory of the real package `@openai/codex-sdk`, from the same cache. */
 export async function sdkPackage(): Promise<string> {
