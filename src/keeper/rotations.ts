@@ -231,10 +231,10 @@ export class Rotations {
         identity: endpoint.identity,
         prepare: async () => {
           const send = await endpoint.prepare();
-          return async (refreshToken, onBytes) => {
+          return async (...sending) => {
             this.#counts.requests += 1;
             const learnFrom = time.timeRequest();
-            const answer = await send(refreshToken, onBytes);
+            const answer = await send(...sending);
             learnFrom(answer);
             return answer;
           };
