@@ -40,7 +40,7 @@ async function inspectAccount(config: AccountConfig, stateDirectory: string): Pr
     throw new AuthdError('storage', 'auth.json is being written all the time', { hint: 'ask again' });
   }
   const store = new RecordStore(fs, stateDirectory, stateName(account, authFile.path));
-  const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve() }, SILENT);
+  const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve(true) }, SILENT);
   const nowMs = clock.now();
   // What is remembered beside the file only adds to what that tells.
   await ledger.open(nowMs).catch(() => undefined);

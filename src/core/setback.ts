@@ -25,6 +25,9 @@ export interface SetbackContext {
   readonly random: () => number;
 }
 
+/** Where nobody knows the expiry: we ask after 7 days, and Codex takes a login for stale after 8 (facts 2.2). */
+const UNREADABLE_PATIENCE_MS = 24 * 3600 * 1000;
+
 /** A server that asks for more patience than this is asked again all the same. */
 const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
 
@@ -69,5 +72,5 @@ export function setback(
 
 /** Asking again may end the login: it is put off until not asking would end the service. */
 function lastSafeMoment({ nowMs, expiresAtMs, policy }: SetbackContext): number {
-  return expiresAtMs === null ? nowMs + policy.backoffMaxMs : expiresAtMs - policy.lastSafeMomentMs;
+  return expiresAtMs === null ? nowMs + UNREADABLE_PATIENCE_MS : expiresAtMs - policy.lastSafeMomentMs;
 }

@@ -112,6 +112,7 @@ export class Keeper implements CredentialKeeper, Kept {
       lookout: this.#lookout,
       lock: this.#claim,
       onChange: () => {
+        this.#leftovers.outdate();
         this.#settle();
       },
     });
@@ -157,8 +158,9 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#cancelNap();
     await Promise.all([this.#rotations.flight, this.#claiming]);
     if (this.#contents.pending !== null) await this.#rotations.start();
-    while (this.#contents.pending?.isDurable === false) {
+    while (this.#contents.isUnsaved) {
       await pause(this.#time, LAST_ATTEMPTS_MS);
+      await this.#lookout.look();
       await this.#rotations.start();
     }
     await this.#lookout.close();

@@ -155,7 +155,8 @@ export interface HoldingsPort {
 export interface RecordPort {
   /** Null if there is none yet. */
   load(): Promise<AccountRecord | null>;
-  save(record: AccountRecord): Promise<void>;
+  /** Resolves to whether it outlives this process: it is not ours to write while another daemon keeps the account. */
+  save(record: AccountRecord): Promise<boolean>;
 }
 
 /** Where a keeper writes what it did. Pino's logger is one. */

@@ -9,7 +9,7 @@ export interface Gatekeeper {
 }
 
 /** The body of a request that was not to leave any more. */
-export class Withheld extends Error {
+class Withheld extends Error {
   readonly code = 'withheld';
 }
 
@@ -22,8 +22,8 @@ export function gateBody(text: string, gatekeeper: Gatekeeper): Readable {
   return Readable.from(openGate(Buffer.from(text), gatekeeper), { objectMode: false });
 }
 
-async function* openGate(body: Buffer, { mayLeave, onLeaving }: Gatekeeper): AsyncGenerator<Buffer> {
-  if (!(await mayLeave())) throw new Withheld('withheld at the last moment');
-  onLeaving();
+async function* openGate(body: Buffer, gatekeeper: Gatekeeper): AsyncGenerator<Buffer> {
+  if (!(await gatekeeper.mayLeave())) throw new Withheld('withheld at the last moment');
+  gatekeeper.onLeaving();
   yield body;
 }

@@ -85,7 +85,7 @@ export class World {
         save: (record) => {
           if (!this.isRecordWritable) return Promise.reject(new Error('EROFS'));
           this.record = record;
-          return Promise.resolve();
+          return Promise.resolve(true);
         },
       },
       log: {
