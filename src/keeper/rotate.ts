@@ -204,14 +204,14 @@ function explainBlocked(error: unknown): RotationResult {
   if (!(error instanceof AuthdError)) throw error;
   switch (error.code) {
     case 'already_running':
-      return blocked('locked_elsewhere', error.message);
+      return blocked('locked_elsewhere', error.message, error.hint);
     case 'bad_configuration':
-      return blocked('unreachable', error.message);
+      return blocked('unreachable', error.message, error.hint);
     default:
-      return blocked('storage_unavailable', error.message);
+      return blocked('storage_unavailable', error.message, error.hint);
   }
 }
 
-function blocked(reason: Trouble['reason'], detail: string): RotationResult {
-  return { kind: 'blocked', trouble: { reason, detail } };
+function blocked(reason: Trouble['reason'], detail: string, hint: string | null = null): RotationResult {
+  return { kind: 'blocked', trouble: { reason, detail, hint } };
 }

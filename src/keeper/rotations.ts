@@ -219,8 +219,9 @@ export class Rotations {
       this.#setbacks.set(login.refreshToken.fingerprint, next);
     const { account, log } = this.#options;
     const { reason, detail } = next.trouble;
+    const hint = next.trouble.hint ?? REASONS[reason].hint;
     const retryAt = next.retryAtMs === null ? null : new Date(next.retryAtMs).toISOString();
-    log.warn({ account, reason, detail, hint: REASONS[reason].hint, retry_at: retryAt }, 'rotation failed');
+    log.warn({ account, reason, detail, hint, retry_at: retryAt }, 'rotation failed');
   }
 
   #ports(): RotationPorts {

@@ -96,7 +96,7 @@ export class TokenEndpoint {
       return {
         kind: 'answered',
         status: response.statusCode,
-        body: await readBody(response.body),
+        body: withoutSecret(await readBody(response.body), response.statusCode, refreshToken),
         retryAfter: single(response.headers['retry-after']),
         date: single(response.headers['date']),
       };
@@ -143,6 +143,11 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
     throw error;
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A server that repeats the refresh token in its complaint must not get it into a log. */
+function withoutSecret(body: string, status: number, secret: Secret): string {
+  return status === 200 ? body : body.replaceAll(secret.reveal(), secret.fingerprint);
 }
 
 function isWholeObject(text: string): boolean {

@@ -164,6 +164,14 @@ describe('what comes back from the token endpoint', () => {
     });
   });
 
+  it('holds no refresh token where the server complains about it by name', async () => {
+    const { url } = await serving((_request, response) => {
+      response.writeHead(400).end(JSON.stringify({ error: TOKEN.reveal() }));
+    });
+    const answer = await endpoint(url).send(TOKEN, ignore);
+    expect(answer).toMatchObject({ status: 400, body: JSON.stringify({ error: TOKEN.fingerprint }) });
+  });
+
   it('is shown piece by piece as it comes, all of it, before the answer is told', async () => {
     const { url } = await serving((_request, response) => {
       response.write('{"access_');
