@@ -43,8 +43,9 @@ export class Accounts {
     if (failed !== undefined) throw failed.reason;
   }
 
+  /** From now on they rotate: to be called when nothing can go wrong any more with the start of the daemon. */
   activate(): void {
-    for (const account of this.#kept) account.activate();
+    for (const account of this.#kept) this.#activate(account);
   }
 
   /** To be called every few seconds. */
@@ -119,19 +120,23 @@ export class Accounts {
     try {
       const account = await this.#open(config, settings, 'stand by');
       this.#replace([...this.#kept, account]);
-      if (!this.#hasToEnd()) account.activate();
+      if (!this.#hasToEnd()) this.#activate(account);
     } catch (error) {
       const fields = { account: config.name, reason: describeError(error) };
       this.#surroundings.log.error(fields, 'an account cannot be kept; the others are');
     }
   }
 
-  async #open(config: AccountConfig, settings: AccountsSettings, whenKept: WhenKept): Promise<KeptAccount> {
-    const account = await keepAccount(config, settings, this.#surroundings, whenKept);
-    const { name, detail } = account.keeper.state;
-    const fields = { account: config.name, auth_file: account.authFile, state: name, detail };
+  #open(config: AccountConfig, settings: AccountsSettings, whenKept: WhenKept): Promise<KeptAccount> {
+    return keepAccount(config, settings, this.#surroundings, whenKept);
+  }
+
+  #activate(account: KeptAccount): void {
+    const { keeper, authFile } = account;
+    const { name, detail } = keeper.state;
+    const fields = { account: keeper.account, auth_file: authFile, state: name, detail };
     this.#surroundings.log.info(fields, 'keeping');
-    return account;
+    account.activate();
   }
 
   /** Asked again after every wait. */

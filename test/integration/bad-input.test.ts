@@ -66,7 +66,7 @@ describe('what is refused at the start', () => {
 
   it('an account that is not kept', async () => {
     const refusal = await runCli(await ownSandbox(), ['run', '--account', 'nonsense']);
-    expectClearRefusal(refusal, 2, /no account "nonsense"/);
+    expectClearRefusal(refusal, 2, /cannot keep the account "nonsense" alone/);
   });
 
   it('an unknown flag, with the one that was probably meant', async () => {

@@ -173,9 +173,10 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     openEndpoint: (config) => undated(surroundings.openEndpoint(config)),
   }),
   'write a refresh token into the log': (surroundings) =>
-    onEndpoint((send) => (token, ...rest) => {
+    onEndpoint((send) => (...sending) => {
+      const [token] = sending;
       surroundings.log.info({ token: token.reveal() }, 'sending');
-      return send(token, ...rest);
+      return send(...sending);
     })(surroundings),
   'leave temporary files behind': onFileSystem((fs) => ({
     ...fs,
