@@ -56,6 +56,7 @@ export async function inspectAccount({ flags, env, account }: InspectOptions): P
     tokenEndpoint: config.tokenEndpoint,
     counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
     clockOffsetMs: 0,
+    published: [],
   });
 }
 

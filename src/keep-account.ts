@@ -4,6 +4,8 @@ import { Journal } from './auth-file/journal.js';
 import { Journals } from './auth-file/journals.js';
 import { locateRealFile } from './auth-file/locate.js';
 import { AccountLock } from './auth-file/lock.js';
+import { PublicationStore } from './auth-file/publication-store.js';
+import { PublishedFile } from './auth-file/published-file.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { removeLeftovers } from './auth-file/stage.js';
 import { stateName } from './auth-file/state-name.js';
@@ -36,7 +38,7 @@ export interface KeptAccount {
  */
 export async function keepAccount(
   config: AccountConfig,
-  settings: Pick<Settings, 'socketPath' | 'stateDirectory'>,
+  settings: Pick<Settings, 'socketPath' | 'stateDirectory' | 'accounts'>,
   surroundings: Surroundings,
 ): Promise<KeptAccount> {
   const { fs, clock, log } = surroundings;
@@ -60,6 +62,12 @@ export async function keepAccount(
     ...keeperSettings(config, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
+    publications: {
+      fileIn: (directory) => new PublishedFile(directory, fs, clock),
+      store: new PublicationStore(fs, settings.stateDirectory, name),
+      directories: surroundings.directories,
+    },
+    homes: settings.accounts.map(({ codexHome }) => join(codexHome, 'auth.json')),
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: journals,
     lock,
@@ -150,5 +158,6 @@ async function sweep(
 }
 
 function keeperSettings(config: AccountConfig, { openEndpoint }: Surroundings): KeeperSettings {
-  return { policy: config.policy, baseUrls: config.baseUrls, endpoint: openEndpoint(config) };
+  const { policy, baseUrls, publishIn } = config;
+  return { policy, baseUrls, publishIn, endpoint: openEndpoint(config) };
 }

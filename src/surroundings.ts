@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { sharedLocks, type SharedLocks } from './auth-file/shared-lock.js';
 import { watchAuthFile, type AuthFileWatch, type WatchOptions } from './auth-file/watch.js';
 import type { AccountConfig } from './config/settings.js';
+import { ClaimedDirectories } from './keeper/claimed-directories.js';
 import type { LogPort, TokenEndpointPort } from './keeper/ports.js';
 import { systemClock, type Clock } from './os/clock.js';
 import { systemFileSystem, type FileSystem } from './os/file-system.js';
@@ -19,6 +20,7 @@ export interface Surroundings {
   /** Names the running kernel. */
   readonly machine: string;
   readonly sharedLocks: SharedLocks;
+  readonly directories: ClaimedDirectories;
   readonly log: LogPort;
   readonly watch: (options: WatchOptions) => Promise<AuthFileWatch>;
   readonly openEndpoint: (config: AccountConfig) => TokenEndpointPort;
@@ -32,6 +34,7 @@ export function realSurroundings(env: Environment, log: Logger): Surroundings {
     random: Math.random,
     machine: identifyMachine(),
     sharedLocks,
+    directories: new ClaimedDirectories(),
     log,
     watch: watchAuthFile,
     openEndpoint: ({ tokenEndpoint, clientId, scope, bodyFormat }) =>

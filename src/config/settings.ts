@@ -7,6 +7,7 @@ import { DEFAULT_ACCOUNT } from '../protocol.js';
 import type { BodyFormat } from '../token-endpoint/request-body.js';
 import type { SettingFlags } from './flags.js';
 import { readConfig } from './read-config.js';
+import { checkPublications, publishedDirectories } from './publications.js';
 import type { Config } from './schema.js';
 import { checkBaseUrl, checkTokenEndpoint } from './urls.js';
 
@@ -28,6 +29,8 @@ export interface AccountConfig {
   readonly scope: string | null;
   readonly baseUrls: BaseUrls;
   readonly policy: RefreshPolicy;
+  /** The directories in which its credential is published. */
+  readonly publishIn: readonly string[];
 }
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -46,15 +49,18 @@ export async function readSettings(flags: SettingFlags, env: Environment): Promi
     socketPath: await chooseSocket({ named: flags.socket, env, configured: () => config.socket }),
     stateDirectory: stateDirectory(env),
     logLevel: readLogLevel(flags.logLevel ?? config.log_level),
-    accounts: [readAccount(flags, env, config)],
+    accounts: checkPublications([readAccount(flags, env, config)], config),
   };
 }
 
 /** A relative path in the file counts from the file's directory, wherever the daemon was started. */
 function resolvePaths(config: Config, directory: string): Config {
-  const { socket, codex_home: home } = config;
+  const { socket, codex_home: home, publish } = config;
   return {
     ...config,
+    ...(publish === undefined
+      ? {}
+      : { publish: publish.map((each) => ({ ...each, directory: resolve(directory, each.directory) })) }),
     ...(socket === undefined ? {} : { socket: resolve(directory, socket) }),
     ...(home === undefined ? {} : { codex_home: resolve(directory, home) }),
   };
@@ -74,6 +80,7 @@ function readAccount(flags: SettingFlags, env: Environment, config: Config): Acc
       platform: chooseBaseUrl('platform_base_url', config) ?? CODEX_BASE_URLS.platform,
     },
     policy: readPolicy(config),
+    publishIn: publishedDirectories(config, DEFAULT_ACCOUNT),
   };
 }
 

@@ -10,7 +10,9 @@ import { isRotation } from './harvest.js';
 import type { Writer } from './ledger.js';
 import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
-import type { LogPort, RecordPort, TokenEndpointPort } from './ports.js';
+import type { LogPort, PublicationPorts, RecordPort, TokenEndpointPort } from './ports.js';
+import { publishable, type Publishable } from './publishable.js';
+import { Publications } from './publications.js';
 import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
@@ -18,27 +20,37 @@ import { Rejections } from './rejections.js';
 import { Rotations } from './rotations.js';
 import { ServerTime } from './server-time.js';
 import { serveCredential, serveRefresh, type Kept } from './serve.js';
+import { servePublish, serveUnpublish } from './serve-published.js';
 import { serveRejected } from './serve-rejected.js';
 import type {
   CredentialKeeper,
   CredentialRequest,
   KeeperEvent,
   KeeperSnapshot,
+  Published,
+  PublishRequest,
   RejectionRequest,
+  Unpublished,
 } from './snapshot.js';
 import { Tidings } from './tidings.js';
+import { settledWithin } from './wait.js';
 
 /** What may change while a keeper runs. */
 export interface KeeperSettings {
   readonly policy: RefreshPolicy;
   readonly baseUrls: BaseUrls;
   readonly endpoint: TokenEndpointPort;
+  /** The directories in which the configuration wants the credential as a file. */
+  readonly publishIn: readonly string[];
 }
 
 /** Everything that a keeper is made of. */
 export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHarvest'> {
   readonly account: string;
   readonly record: RecordPort;
+  readonly publications: PublicationPorts;
+  /** The auth.json of each account that the daemon keeps. */
+  readonly homes: readonly string[];
   readonly log: LogPort;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -48,6 +60,8 @@ export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHa
 const LONGEST_NAP_MS = 3600 * 1000;
 /** Between two attempts to store, at the end, tokens that are in memory only. */
 const LAST_ATTEMPTS_MS = 1000;
+/** How long the end waits for a directory of consumers that may hang. */
+const LAST_PUBLICATION_MS = 2000;
 
 /**
  * Keeps one account: looks at its auth.json, decides when to rotate, and tells its subscribers. How a rotation goes is
@@ -65,6 +79,7 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly #tidings: Tidings;
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
   readonly #rejections: Rejections;
+  readonly #publications: Publications;
   #settings: KeeperSettings;
   #adopted = 0;
   #cancelNap: () => void = () => undefined;
@@ -79,6 +94,11 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#rejections = new Rejections({
       ...options,
       intervalMs: () => this.#settings.policy.rejectionIntervalMs,
+    });
+    this.#publications = new Publications({
+      ...options,
+      ...options.publications,
+      publishable: () => this.#publishable(),
     });
     this.#contents = new Contents({
       ...options,
@@ -111,7 +131,9 @@ export class Keeper implements CredentialKeeper, Kept {
    * there is a state to tell. Nothing is sent before `activate`.
    */
   async open(): Promise<void> {
+    await this.#publications.open();
     await this.#claim.open();
+    void this.#publications.configure(this.#settings.publishIn);
     this.#settle();
   }
 
@@ -145,12 +167,14 @@ export class Keeper implements CredentialKeeper, Kept {
       await this.#rotations.start();
     }
     await this.#lookout.close();
+    await settledWithin(this.#publications.close(), LAST_PUBLICATION_MS, this.#time);
   }
 
   /** Takes other settings over, and drops a backoff that the old ones may have caused. */
   configure(settings: KeeperSettings): void {
     this.#settings = settings;
     this.#rotations.forgive();
+    void this.#publications.configure(settings.publishIn);
     void this.observe();
   }
 
@@ -184,6 +208,14 @@ export class Keeper implements CredentialKeeper, Kept {
     return serveRejected(this, request, this.#time, this.#rejections);
   }
 
+  publish(request: PublishRequest): Promise<Published> {
+    return servePublish(this, request, this.#time, this.#publications);
+  }
+
+  unpublish(request: Pick<PublishRequest, 'directory' | 'waitMs' | 'signal'>): Promise<Unpublished> {
+    return serveUnpublish(request, this.#time, this.#publications);
+  }
+
   subscribe(listener: (event: KeeperEvent) => void): () => void {
     return this.#tidings.subscribe(listener);
   }
@@ -201,6 +233,7 @@ export class Keeper implements CredentialKeeper, Kept {
       tokenEndpoint: this.#settings.endpoint.url,
       counts: { ...this.#rotations.counts, adopted: this.#adopted, rejections: this.#rejections.count },
       clockOffsetMs: this.#time.offsetMs,
+      published: this.#publications.facts,
     };
   }
 
@@ -288,6 +321,12 @@ export class Keeper implements CredentialKeeper, Kept {
     await this.#leftovers.dropOld();
   }
 
+  #publishable(): Publishable {
+    const { login, servable, state } = this;
+    const { obtainedAtMs } = this.#contents.ledger.record;
+    return publishable({ login, servable, state, obtainedAtMs });
+  }
+
   #tellNew(writer: Writer): void {
     const { published } = this.#contents.ledger;
     if (published === null) return;
@@ -308,6 +347,7 @@ export class Keeper implements CredentialKeeper, Kept {
     const nextMs = this.nextRotationAtMs;
     if (this.flight === null && nextMs !== null && nextMs <= nowMs) void this.rotate();
     this.#tidings.announce(this.snapshot());
+    void this.#publications.follow();
     if (!this.#isActive) return;
     const moments = [this.flight === null ? nextMs : null, this.servable?.expiresAtMs ?? null];
     const naps = moments.filter((moment) => moment !== null).map((moment) => moment - nowMs);

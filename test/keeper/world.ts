@@ -17,6 +17,7 @@ import type {
 } from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';
 import { pause } from '../../src/os/clock.js';
+import { VirtualDirectories } from './virtual-directories.js';
 import { VirtualClock } from './virtual-clock.js';
 
 export const SECOND = 1000;
@@ -38,6 +39,8 @@ export class World {
   lock = { held: true, ensure: (): Promise<'held' | 'taken'> => Promise.resolve('held') };
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
+  readonly published = new VirtualDirectories();
+  publishIn: readonly string[] = [];
 
   /** Puts a login into the file whose access token lives `lifetimeMs` and was issued `ageMs` ago. */
   logIn(lifetimeMs: number, ageMs = 0, refreshToken = this.server.firstRefreshToken()): void {
@@ -53,6 +56,9 @@ export class World {
       authFile: this.file,
       endpoint: this.server,
       journal: this.journal,
+      publications: this.published,
+      homes: [this.file.path],
+      publishIn: this.publishIn,
       lock: this.lock,
       clock: this.clock,
       policy: this.policy,

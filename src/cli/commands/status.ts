@@ -16,8 +16,11 @@ export const run: Command = async (invocation) => {
   const accounts = choose(status.accounts, account);
   if (json) await output.json({ ...status, daemon: 'running', accounts });
   else await output.data(showRunning({ ...status, accounts }, readVersion(), output.paint, Date.now()));
-  for (const { account: name, hint } of accounts) {
+  for (const { account: name, hint, published } of accounts) {
     if (hint !== null) output.hint(accounts.length > 1 ? `${name}: ${hint}` : hint);
+    for (const each of published) {
+      if (each.state === 'failing' && each.hint !== null) output.hint(`${each.directory}: ${each.hint}`);
+    }
   }
   if (status.version !== readVersion()) output.hint('the daemon is of another version: restart it');
   return exitCodeOfAll(accounts);

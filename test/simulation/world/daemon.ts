@@ -2,6 +2,7 @@ import type { AccountConfig } from '../../../src/config/settings.js';
 import { CODEX_BASE_URLS } from '../../../src/core/login.js';
 import type { RefreshPolicy } from '../../../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
+import { ClaimedDirectories } from '../../../src/keeper/claimed-directories.js';
 import type { LogPort } from '../../../src/keeper/ports.js';
 import type { CredentialRequest, RejectionRequest } from '../../../src/keeper/snapshot.js';
 import type { Surroundings } from '../../../src/surroundings.js';
@@ -143,9 +144,10 @@ export class Daemon {
     const world = this.#world;
     const { stateDirectory, tamper, policy } = this.#options;
     const surroundings = tamper(this.#surround(process), process);
-    const settings = { socketPath: `/run/${this.#name}.sock`, stateDirectory };
+    const config = configOf(world.home, policy);
+    const settings = { socketPath: `/run/${this.#name}.sock`, stateDirectory, accounts: [config] };
     try {
-      const kept = await keepAccount(configOf(world.home, policy), settings, surroundings);
+      const kept = await keepAccount(config, settings, surroundings);
       if (!process.isAlive) return;
       this.#kept = kept;
       kept.keeper.subscribe((event) => {
@@ -194,6 +196,7 @@ export class Daemon {
       random: () => world.random.next(),
       machine: 'this one',
       sharedLocks: sharedLocksOf(process, this.#locks, world),
+      directories: new ClaimedDirectories(),
       log: logOf(process, world),
       watch: ({ onDirty }) => {
         const notice = (): void => {
@@ -220,6 +223,7 @@ function configOf(codexHome: string, policy: RefreshPolicy): AccountConfig {
     scope: null,
     baseUrls: CODEX_BASE_URLS,
     policy,
+    publishIn: [],
   };
 }
 
