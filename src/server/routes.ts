@@ -260,7 +260,7 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /** The two fields of a route that takes a body: its handler gets the body as it was read and checked. */
-export function takesBody<Name extends BodyName>(
+function takesBody<Name extends BodyName>(
   name: Name,
   handle: (exchange: Exchange, body: BodyOf<Name>) => Answer | Promise<Answer>,
 ): Pick<Route, 'body' | 'handle'> {

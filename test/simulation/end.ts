@@ -6,6 +6,7 @@ import type { World } from './world/world.js';
 import type { Plan } from './plan.js';
 
 const HOUR_MS = 3600 * 1000;
+const HEALING_MS = 120_000;
 
 /**
  * Everything is well from now on. What is in the file decides how the run must end: a login that the server still knows is
@@ -60,7 +61,7 @@ export async function judgeEnd(
     });
     await goOn(() => outcome !== 'none');
     if (outcome !== 'served') inspector.blame(`a consumer was ${outcome}, although all is well`);
-    await judgeHealing(daemon, inspector, goOn);
+    await judgeHealing(daemons, inspector, goOn);
   } else {
     expectState(world, seen, ['login_required']);
     blameForLoss(world, token);
@@ -69,19 +70,23 @@ export async function judgeEnd(
   blameForLeftovers(world, reason === 'valid');
 }
 
-/** A token that is ended now is replaced within the minute between two rotations on reports, and some. */
+/**
+ * A token that is ended now is replaced within the minute between two rotations on reports, and some: by one daemon at
+ * least, because the one that has not got the account's lock can only say so.
+ */
 async function judgeHealing(
-  daemon: Daemon,
+  daemons: readonly Daemon[],
   inspector: Inspector,
   goOn: (isOver: () => boolean) => Promise<void>,
 ): Promise<void> {
-  const fingerprint = daemon.kept?.keeper.snapshot().login?.fingerprint ?? '';
-  let outcome = 'none';
-  void daemon.report({ fingerprint, minValidMs: 0, waitMs: 120_000 }).then((result) => {
-    outcome = result;
-  });
-  await goOn(() => outcome !== 'none');
-  if (outcome !== 'served') inspector.blame(`a rejected token was not replaced: ${outcome}`);
+  const outcomes: string[] = [];
+  for (const daemon of daemons) {
+    const fingerprint = daemon.kept?.keeper.snapshot().login?.fingerprint ?? '';
+    const report = daemon.report({ fingerprint, minValidMs: 0, waitMs: HEALING_MS });
+    void report.then((outcome) => outcomes.push(outcome));
+  }
+  await goOn(() => outcomes.length === daemons.length);
+  if (!outcomes.includes('served')) inspector.blame(`a rejected token was not replaced: ${outcomes.join()}`);
 }
 
 /** The one that has the account's lock first: the other one can only say that it has not. */
