@@ -47,8 +47,8 @@ export class Publications {
   }
 
   /** The directories that the configuration names. What it does not name any more is removed. */
-  configure(directories: readonly string[]): Promise<void> {
-    return this.#inTurn(async () => {
+  async configure(directories: readonly string[]): Promise<void> {
+    await this.#inTurn(async () => {
       const { account, log } = this.#options;
       const isNamed = ({ file }: Publication): boolean => directories.includes(file.directory);
       for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
@@ -60,6 +60,7 @@ export class Publications {
       }
       for (const directory of directories) this.#add(directory, 'config');
     });
+    await this.follow();
   }
 
   /** Makes the files what they should be now. Never rejects; several calls at once cost no more than two. */
