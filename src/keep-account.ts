@@ -53,7 +53,8 @@ export async function keepAccount(
   await takeLock(lock, log);
   const name = stateName(config.name, path);
   const journal = new Journal(fs, settings.stateDirectory, name);
-  await sweep(path, fs, journal, lock, log);
+  const publications = new PublicationStore(fs, settings.stateDirectory, name);
+  await sweep(path, fs, [journal, publications], lock, log);
 
   const journals = new Journals(journal, () =>
     lock.otherStates.map((directory) => new Journal(fs, directory, name)),
@@ -64,7 +65,7 @@ export async function keepAccount(
     authFile: new AuthFile(path, fs, clock),
     publications: {
       fileIn: (directory) => new PublishedFile(directory, fs, clock),
-      store: new PublicationStore(fs, settings.stateDirectory, name),
+      store: publications,
       directories: surroundings.directories,
     },
     homes: settings.accounts.map(({ codexHome }) => join(codexHome, 'auth.json')),
@@ -140,7 +141,7 @@ function heldRecord(store: RecordStore, lock: AccountLock): RecordPort {
 async function sweep(
   path: string,
   fs: FileSystem,
-  journal: Journal,
+  stores: readonly { readonly sweep: () => Promise<void> }[],
   lock: AccountLock,
   log: LogPort,
 ): Promise<void> {
@@ -148,7 +149,7 @@ async function sweep(
   try {
     const count = await removeLeftovers(fs, await locateRealFile(fs, path));
     if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
-    await journal.sweep();
+    for (const store of stores) await store.sweep();
   } catch (error) {
     log.warn(
       { reason: describeError(error) },

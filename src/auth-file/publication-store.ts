@@ -5,7 +5,7 @@ import { systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
 import { readText } from './read-text.js';
-import { replaceFile } from './replace-file.js';
+import { removeDraft, replaceFile } from './replace-file.js';
 
 const LARGEST_BYTES = 1024 * 1024;
 
@@ -50,6 +50,11 @@ export class PublicationStore {
     }
     await this.#fs.mkdir(this.#directory, 0o700);
     await replaceFile(this.#fs, this.#path, `${JSON.stringify({ schema: 1, publications }, null, 2)}\n`);
+  }
+
+  /** Removes what a daemon left that was killed while it saved. Only under the account's lock. */
+  async sweep(): Promise<void> {
+    await removeDraft(this.#fs, this.#path);
   }
 
   async #remove(): Promise<void> {

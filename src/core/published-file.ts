@@ -6,10 +6,11 @@ import type { RotatingLogin } from './login.js';
  * it, and reads it again on a 401 (facts 4.3). The same for the same login, so that it can be compared with a file.
  * Null where Codex would refuse it: it wants a JWT for an `id_token` (facts 1.3), and the access token is one as a rule.
  *
- * @param obtainedAtMs stands in for a `last_refresh` that the login lacks: without one Codex sends no token (facts 1.3)
+ * @param obtainedAtMs stands in for the time of issue, as `last_refresh`, where the token does not tell it: without one
+ *   Codex sends no token (facts 1.3)
  */
 export function publishedText(login: RotatingLogin, obtainedAtMs: number): string | null {
-  const { credential, idToken, lastRefreshMs } = login;
+  const { credential, idToken } = login;
   const accessToken = credential.accessToken.reveal();
   const id = [idToken?.reveal() ?? '', accessToken].find(isJwt);
   if (id === undefined) return null;
@@ -22,7 +23,8 @@ export function publishedText(login: RotatingLogin, obtainedAtMs: number): strin
       refresh_token: '',
       account_id: credential.accountId,
     },
-    last_refresh: new Date(lastRefreshMs ?? credential.issuedAtMs ?? obtainedAtMs).toISOString(),
+    // Not the file's own: that one is told before it is written, and would be another one afterwards.
+    last_refresh: new Date(instantOr(credential.issuedAtMs, obtainedAtMs)).toISOString(),
   };
   return JSON.stringify(document, null, 2);
 }
@@ -45,9 +47,15 @@ export function accountInPublished(text: string): string | null {
   return refreshToken === '' && typeof accountId === 'string' ? accountId : null;
 }
 
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 const MODE = 'chatgptAuthTokens';
 const FIELDS = ['auth_mode', 'OPENAI_API_KEY', 'tokens', 'last_refresh'];
 const TOKENS = ['id_token', 'access_token', 'refresh_token', 'account_id'];
+
+/** A claim may name a year that no date can have. */
+function instantOr(claimedMs: number | null, fallbackMs: number): number {
+  return claimedMs !== null && claimedMs >= 0 && claimedMs <= LAST_MS ? claimedMs : fallbackMs;
+}
 
 function hasOnly(object: object, fields: readonly string[]): boolean {
   return Object.keys(object).every((field) => fields.includes(field));
