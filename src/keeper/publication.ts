@@ -35,6 +35,7 @@ export class Publication {
   #condition = PENDING;
   readonly #claim: DirectoryClaim;
   #claimed: string | null = null;
+  #attempted: string | null = null;
   #durable: string | null = null;
 
   constructor(
@@ -91,6 +92,11 @@ export class Publication {
     return outcome === 'removed';
   }
 
+  /** Removes what was put there in vain, and nothing that was there before. @throws AuthdError `storage` */
+  async takeBack(): Promise<void> {
+    if (this.#attempted !== null && (await this.file.reads(this.#attempted))) await this.remove();
+  }
+
   /** Lets others publish there. */
   release(): void {
     if (this.#claimed !== null) this.#context.directories.release(this.#claimed, this.#claim);
@@ -120,6 +126,7 @@ export class Publication {
         throw error;
       }
     }
+    this.#attempted = text;
     await this.file.put(text, this.#isOurs);
     this.#durable = text;
     this.#accountIds = [accountId];

@@ -171,7 +171,7 @@ export class Publications {
     this.#all = this.#all.filter((each) => each !== publication);
     publication.release();
     try {
-      await publication.remove();
+      await publication.takeBack();
       await this.#save();
     } catch (error) {
       const { directory } = publication.file;

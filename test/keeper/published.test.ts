@@ -158,6 +158,22 @@ describe('what is in the way', () => {
     expect(keeper.snapshot().published).toEqual([]);
   });
 
+  it('of the first write: what was there before stays, also if it could have been replaced', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    await publish(keeper);
+    const older = world.published.files.get(DIRECTORY) ?? '';
+    world.published.files.set('/srv/other', older);
+    await keeper.refresh({ waitMs: MINUTE });
+    await world.clock.advance(0);
+    world.published.failures = [new AuthdError('storage', 'no space left')];
+    expect(await refused(publish(keeper, '/srv/other'))).toMatchObject({ code: 'unavailable' });
+    expect(world.published.files.get('/srv/other')).toBe(older);
+    expect(keeper.snapshot().published).toHaveLength(1);
+    expect(world.published.remembered).toHaveLength(1);
+  });
+
   it('of an end that cannot be remembered: it is published on, and says so', async () => {
     const world = new World();
     world.logIn(HOUR);
