@@ -1,4 +1,5 @@
 export { readCredential, type CredentialOptions } from './client/credential.js';
+export { publish, unpublish, type PublishOptions } from './client/published.js';
 export { reportRejected, type RejectedOptions } from './client/rejected.js';
 export {
   codexOptions,
@@ -21,6 +22,9 @@ export type {
   HealthBody,
   LoginKind,
   ProblemBody,
+  PublicationState,
+  PublicationStatus,
+  PublishedBody,
   RotationCounts,
   StatusBody,
 } from './protocol.js';

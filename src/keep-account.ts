@@ -4,6 +4,8 @@ import { Journal } from './auth-file/journal.js';
 import { Journals } from './auth-file/journals.js';
 import { locateRealFile } from './auth-file/locate.js';
 import { AccountLock } from './auth-file/lock.js';
+import { PublicationStore } from './auth-file/publication-store.js';
+import { PublishedFile } from './auth-file/published-file.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { removeLeftovers } from './auth-file/stage.js';
 import { stateName } from './auth-file/state-name.js';
@@ -45,7 +47,7 @@ export type WhenKept = 'refuse' | 'stand by';
  */
 export async function keepAccount(
   config: AccountConfig,
-  settings: Pick<Settings, 'socketPath' | 'stateDirectory'>,
+  settings: Pick<Settings, 'socketPath' | 'stateDirectory' | 'accounts'>,
   surroundings: Surroundings,
   whenKept: WhenKept = 'refuse',
 ): Promise<KeptAccount> {
@@ -62,7 +64,8 @@ export async function keepAccount(
   await takeLock(lock, config.name, whenKept, log);
   const name = stateName(config.name, path);
   const journal = new Journal(fs, settings.stateDirectory, name);
-  await sweep(path, fs, journal, lock, log);
+  const publications = new PublicationStore(fs, settings.stateDirectory, name);
+  await sweep(path, fs, [journal, publications], lock, log);
 
   const journals = new Journals(journal, () =>
     lock.otherStates.map((directory) => new Journal(fs, directory, name)),
@@ -71,6 +74,12 @@ export async function keepAccount(
     ...keeperSettings(config, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
+    publications: {
+      fileIn: (directory) => new PublishedFile(directory, fs, clock),
+      store: publications,
+      directories: surroundings.directories,
+    },
+    homes: settings.accounts.map(({ codexHome }) => join(codexHome, 'auth.json')),
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: journals,
     lock,
@@ -151,7 +160,7 @@ function heldRecord(store: RecordStore, lock: AccountLock): RecordPort {
 async function sweep(
   path: string,
   fs: FileSystem,
-  journal: Journal,
+  stores: readonly { readonly sweep: () => Promise<void> }[],
   lock: AccountLock,
   log: LogPort,
 ): Promise<void> {
@@ -159,7 +168,7 @@ async function sweep(
   try {
     const count = await removeLeftovers(fs, await locateRealFile(fs, path));
     if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
-    await journal.sweep();
+    for (const store of stores) await store.sweep();
   } catch (error) {
     log.warn(
       { reason: describeError(error) },
@@ -169,5 +178,6 @@ async function sweep(
 }
 
 function keeperSettings(config: AccountConfig, { openEndpoint }: Surroundings): KeeperSettings {
-  return { policy: config.policy, baseUrls: config.baseUrls, endpoint: openEndpoint(config) };
+  const { policy, baseUrls, publishIn } = config;
+  return { policy, baseUrls, publishIn, endpoint: openEndpoint(config) };
 }
