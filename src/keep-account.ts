@@ -27,7 +27,7 @@ export interface KeptAccount {
   activate(): void;
   /** To be called every few seconds. */
   tick(): Promise<void>;
-  configure(config: AccountConfig): void;
+  configure(config: AccountConfig, accounts: readonly AccountConfig[]): void;
   /** Finishes a rotation in flight; what is there is served on. */
   finish(): Promise<void>;
   /** Lets go of the file, for a successor. */
@@ -71,7 +71,7 @@ export async function keepAccount(
     lock.otherStates.map((directory) => new Journal(fs, directory, name)),
   );
   const keeper = new Keeper({
-    ...keeperSettings(config, surroundings),
+    ...keeperSettings(config, settings.accounts, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
     publications: {
@@ -79,7 +79,6 @@ export async function keepAccount(
       store: publications,
       directories: surroundings.directories,
     },
-    homes: settings.accounts.map(({ codexHome }) => join(codexHome, 'auth.json')),
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: journals,
     lock,
@@ -112,8 +111,8 @@ export async function keepAccount(
       await watch.recheck().catch(reportFailure(WATCH_FAILED));
       await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
     },
-    configure(changed) {
-      keeper.configure(keeperSettings(changed, surroundings));
+    configure(changed, accounts) {
+      keeper.configure(keeperSettings(changed, accounts, surroundings));
     },
     finish() {
       return keeper.stop();
@@ -177,7 +176,12 @@ async function sweep(
   }
 }
 
-function keeperSettings(config: AccountConfig, { openEndpoint }: Surroundings): KeeperSettings {
-  const { policy, baseUrls, publishIn } = config;
-  return { policy, baseUrls, publishIn, endpoint: openEndpoint(config) };
+function keeperSettings(
+  { policy, baseUrls, publishIn, ...config }: AccountConfig,
+  accounts: readonly AccountConfig[],
+  { openEndpoint }: Surroundings,
+): KeeperSettings {
+  const endpoint = openEndpoint({ policy, baseUrls, publishIn, ...config });
+  const homes = accounts.map(({ codexHome }) => join(codexHome, 'auth.json'));
+  return { policy, baseUrls, publishIn, homes, endpoint };
 }

@@ -48,6 +48,8 @@ export interface KeeperSettings {
   readonly endpoint: TokenEndpointPort;
   /** The directories in which the configuration wants the credential as a file. */
   readonly publishIn: readonly string[];
+  /** The auth.json of each account that the daemon keeps. */
+  readonly homes: readonly string[];
 }
 
 /** Everything that a keeper is made of. */
@@ -59,8 +61,6 @@ export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHa
   readonly pace: PacePort;
   readonly holdings: HoldingsPort;
   readonly publications: PublicationPorts;
-  /** The auth.json of each account that the daemon keeps. */
-  readonly homes: readonly string[];
   readonly log: LogPort;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -94,7 +94,6 @@ export class Keeper implements CredentialKeeper, Kept {
   #settings: KeeperSettings;
   #adopted = 0;
   #cancelNap: () => void = () => undefined;
-  #claiming: Promise<void> | null = null;
   #isActive = false;
   #isStopped = false;
 
@@ -111,6 +110,7 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#publications = new Publications({
       ...options,
       ...options.publications,
+      homes: () => this.#settings.homes,
       publishable: () => this.#publishable(),
     });
     this.#contents = new Contents({
@@ -163,12 +163,12 @@ export class Keeper implements CredentialKeeper, Kept {
   }
 
   /** Takes the account's lock unless it is held: it may be possible now. */
-  claim(): Promise<void> {
-    if (this.#isStopped) return Promise.resolve();
-    this.#claiming ??= this.#tryClaim().finally(() => {
-      this.#claiming = null;
-    });
-    return this.#claiming;
+  async claim(): Promise<void> {
+    if (this.#isStopped) return;
+    const failure = await this.#claim.attempt();
+    if (failure !== null)
+      this.#options.log.warn({ account: this.account, err: failure }, 'the account lock cannot be taken yet');
+    this.#settle();
   }
 
   /** From now on the keeper rotates when it is time. */
@@ -185,7 +185,7 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#isActive = false;
     this.#isStopped = true;
     this.#cancelNap();
-    await Promise.all([this.#rotations.flight, this.#claiming]);
+    await Promise.all([this.#rotations.flight, this.#claim.attempted]);
     if (this.#contents.pending !== null) await this.#rotations.start();
     while (this.#contents.isUnsaved) {
       await pause(this.#time, LAST_ATTEMPTS_MS);
@@ -330,18 +330,6 @@ export class Keeper implements CredentialKeeper, Kept {
   rotate(): Promise<void> {
     if (!this.#isActive) return this.flight ?? Promise.resolve();
     return this.#rotations.start();
-  }
-
-  async #tryClaim(): Promise<void> {
-    const before = this.#claim.refusal?.message;
-    try {
-      await this.#claim.ensure();
-    } catch (error) {
-      const isKnown = before !== undefined && before === this.#claim.refusal?.message;
-      if (!isKnown)
-        this.#options.log.warn({ account: this.account, err: error }, 'the account lock cannot be taken yet');
-    }
-    this.#settle();
   }
 
   /**

@@ -11,7 +11,7 @@ export interface PublicationContext {
   readonly account: string;
   readonly directories: ClaimedDirectories;
   /** The auth.json of each account that the daemon keeps: nothing is published into the home of one. */
-  readonly homes: readonly string[];
+  readonly homes: () => readonly string[];
   /** Writes down, durably, what all publications of the account are. */
   readonly remember: () => Promise<void>;
 }
@@ -138,7 +138,7 @@ export class Publication {
     const { file } = this;
     if (this.mayMake) await file.prepare();
     const real = await file.locate();
-    for (const home of homes) {
+    for (const home of homes()) {
       if (!(await file.isHomeOf(home))) continue;
       throw new AuthdError(
         'bad_request',

@@ -8,7 +8,7 @@ import type { PublicationFacts, Published, Unpublished } from './snapshot.js';
 export interface PublicationsOptions extends PublicationPorts {
   readonly account: string;
   /** The auth.json of each account that the daemon keeps. */
-  readonly homes: readonly string[];
+  readonly homes: () => readonly string[];
   readonly log: LogPort;
   /** What the files should be at this moment. */
   readonly publishable: () => Publishable;

@@ -221,7 +221,7 @@ describe('the configuration', () => {
     });
     const { policy } = world;
     const baseUrls = { chatgpt: 'https://c.example', platform: 'https://p.example' };
-    keeper.configure({ policy, baseUrls, endpoint: world.server, publishIn: ['/srv/new'] });
+    keeper.configure({ policy, baseUrls, endpoint: world.server, publishIn: ['/srv/new'], homes: [] });
     await world.clock.advance(0);
     expect([...world.published.files.keys()]).toEqual(['/srv/new']);
     expect(world.published.remembered).toMatchObject([{ directory: '/srv/new', source: 'config' }]);

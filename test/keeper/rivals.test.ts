@@ -344,6 +344,7 @@ describe('a reload while tokens could not be stored', () => {
       baseUrls: { chatgpt: 'https://c.example', platform: 'https://p.example' },
       endpoint: world.server,
       publishIn: [],
+      homes: [],
     });
     await world.clock.advance(MINUTE);
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
@@ -479,6 +480,7 @@ describe('a refresh token that was rejected', () => {
       baseUrls: CODEX_BASE_URLS,
       endpoint: world.server,
       publishIn: [],
+      homes: [],
     };
     keeper.configure(settings);
     await world.clock.advance(MINUTE);
