@@ -20,7 +20,8 @@ const OwnerSchema = v.object({
 /** Who holds the lock of an account, as the file beside the lock says. */
 export type LockOwner = v.InferOutput<typeof OwnerSchema>;
 
-const LARGEST_BYTES = 4096;
+/** The paths of several state directories may be in it, and each has up to 4 KiB. */
+const LARGEST_BYTES = 64 * 1024;
 
 /** Who is about to be written down: this process, beside what he says of himself. */
 export function describeOwner(
