@@ -1,4 +1,12 @@
 export { readCredential, type CredentialOptions } from './client/credential.js';
+export { reportRejected, type RejectedOptions } from './client/rejected.js';
+export {
+  codexOptions,
+  type CodexOptions,
+  type CodexOptionsChoice,
+  type CodexRoute,
+} from './client/codex/options.js';
+export type { CodexConfig, CodexConfigValue, SdkOptions } from './client/codex/sdk.js';
 export {
   AuthdError,
   type ErrorCode,

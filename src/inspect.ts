@@ -40,7 +40,7 @@ async function inspectAccount(config: AccountConfig, stateDirectory: string): Pr
     throw new AuthdError('storage', 'auth.json is being written all the time', { hint: 'ask again' });
   }
   const store = new RecordStore(fs, stateDirectory, stateName(account, authFile.path));
-  const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve() }, SILENT);
+  const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve(true) }, SILENT);
   const nowMs = clock.now();
   // What is remembered beside the file only adds to what that tells.
   await ledger.open(nowMs).catch(() => undefined);
@@ -58,7 +58,7 @@ async function inspectAccount(config: AccountConfig, stateDirectory: string): Pr
     lastRotationAtMs: record.lastRotationAtMs,
     authFile: authFile.path,
     tokenEndpoint: config.tokenEndpoint,
-    counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+    counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
     clockOffsetMs: 0,
   });
 }

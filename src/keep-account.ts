@@ -139,7 +139,11 @@ async function takeLock(lock: AccountLock, account: string, whenKept: WhenKept, 
 function heldRecord(store: RecordStore, lock: AccountLock): RecordPort {
   return {
     load: () => store.load(),
-    save: (record) => (lock.held ? store.save(record) : Promise.resolve()),
+    save: async (record) => {
+      if (!lock.held) return false;
+      await store.save(record);
+      return true;
+    },
   };
 }
 

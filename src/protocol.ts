@@ -72,6 +72,8 @@ export interface RotationCounts {
   readonly requests: number;
   /** Requests that brought no new credential. */
   readonly failures: number;
+  /** Reports of consumers that the access token of that moment was answered with a 401. */
+  readonly rejections: number;
 }
 
 /**
@@ -131,3 +133,8 @@ export const DEFAULT_WAIT_SECONDS = 25;
 export const LONGEST_WAIT_SECONDS = 600;
 /** The largest `min_valid`, in seconds: 30 days, longer than any access token that Codex is given. */
 export const LONGEST_MIN_VALID_SECONDS = 30 * 24 * 3600;
+/**
+ * How often Codex runs its token command unasked, in seconds: what `refresh_interval_ms` is set to (facts 4.2). A
+ * second run by the same process before that means that the token of the first one was answered with a 401.
+ */
+export const CODEX_REFRESH_INTERVAL_SECONDS = 300;

@@ -6,7 +6,7 @@ import type { FileSystem } from '../os/file-system.js';
 import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
 
-const LARGEST_BYTES = 64 * 1024;
+const LARGEST_BYTES = 1024 * 1024;
 
 const Fingerprint = v.nullable(v.string());
 const Instant = v.nullable(v.number());

@@ -44,6 +44,8 @@ export interface Invocation {
   /** `--account`, if it was given. */
   readonly account: string | undefined;
   readonly json: boolean;
+  /** The switches that were given, by name. */
+  readonly switches: ReadonlySet<string>;
   /** The command's own options with a value, by name. */
   readonly options: Readonly<Record<string, string>>;
   readonly operands: readonly string[];

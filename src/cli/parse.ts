@@ -54,6 +54,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
       account: given.values['account'],
       json: given.switches.has('json'),
       options: given.values,
+      switches: given.switches,
       operands,
       rest: command.runsCommand ? rest : [],
     },

@@ -56,10 +56,16 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'token',
     summary: 'print the access token',
-    details: 'Prints the token and a newline, or nothing.',
+    details:
+      'Prints the token and a newline, or nothing. With --codex there is an answer or an error within 5 seconds, and a second call by the same process within 5 minutes means that the token was rejected: that is how Codex calls it.',
     arguments: [],
     runsCommand: false,
-    options: [MIN_VALID, WAIT, JSON_OPTION],
+    options: [
+      MIN_VALID,
+      WAIT,
+      { name: 'codex', description: 'as the `auth` command of a Codex model provider' },
+      JSON_OPTION,
+    ],
     examples: [
       {
         command: `printf 'Authorization: Bearer %s' "$(codex-authd token)" | curl -H @- URL`,
@@ -134,11 +140,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'exec',
     summary: 'run a command with the credential in its environment',
     details:
-      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on.',
+      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on. A command named `codex` is given options of Codex besides (`-c model_provider=…`), with which it asks the daemon for its token whenever it needs one, whatever its config.toml says, and leaves its own login alone; a provider that is named after them wins.',
     arguments: [],
     runsCommand: true,
     options: [MIN_VALID, WAIT],
     examples: [
+      { command: 'codex-authd exec -- codex exec "say hello"', does: 'needs no change in config.toml' },
       { command: 'codex-authd exec -- node consumer.js', does: 'finds the token in its environment' },
       { command: 'codex-authd exec --min-valid 3600 -- make', does: 'wants one that lasts for an hour' },
     ],
@@ -149,6 +156,28 @@ export const COMMANDS: readonly CommandSpec[] = [
       { code: '1-5', meaning: 'there was no credential to run it with, as for `token`' },
     ],
     load: () => import('./commands/exec.js'),
+  },
+  {
+    name: 'codex-config',
+    summary: 'print the TOML that makes Codex ask the daemon for its token',
+    details:
+      'It is for the config.toml in the home of Codex, and made from what the daemon serves now: run it again after a login to another account. Every Codex with that file then runs `codex-authd token --codex` at its start and after a 401.',
+    arguments: [],
+    runsCommand: false,
+    options: [
+      {
+        name: 'write',
+        description: 'put it into that file: in marked blocks, the rest to the byte as it was, with a backup',
+      },
+      { name: 'remove', description: 'take it out again; needs no daemon' },
+      JSON_OPTION,
+    ],
+    examples: [
+      { command: 'codex-authd codex-config --write', does: 'edits $CODEX_HOME/config.toml' },
+      { command: 'codex-authd codex-config', does: 'shows what it would put there' },
+    ],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/codex-config.js'),
   },
   {
     name: 'help',

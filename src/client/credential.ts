@@ -64,7 +64,8 @@ export function checkCredential(body: unknown, account: string | undefined, sock
   return body;
 }
 
-function checkSeconds(name: string, seconds: number | undefined, longest: number): void {
+/** @throws AuthdError `bad_request` unless it is a whole number of seconds in the range that the daemon takes */
+export function checkSeconds(name: string, seconds: number | undefined, longest: number): void {
   if (seconds === undefined) return;
   if (!Number.isSafeInteger(seconds) || seconds < 0 || seconds > longest) {
     throw new AuthdError('bad_request', `${name} is not a number of seconds: ${String(seconds)}`, {

@@ -8,11 +8,13 @@ import { connectionError, problemError, strangeAnswer } from './failures.js';
 export interface Ask {
   /** The socket's path, as `findSocket` gives it. */
   readonly socket: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** For example `/v1/credential`. */
   readonly path: string;
   /** What is undefined is left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as JSON; none if absent. */
+  readonly body?: object;
   /** How long the answer may take, in milliseconds. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -64,18 +66,27 @@ export async function open(request: Ask, signal: AbortSignal): Promise<IncomingM
 }
 
 function send(request: Ask, signal: AbortSignal): Promise<IncomingMessage> {
+  const body = request.body === undefined ? undefined : JSON.stringify(request.body);
   const outgoing = dial({
     // Without an agent: all that it would do for a connection that is used once costs 5 ms of a start-up.
     createConnection: () => connect({ path: request.socket }),
     method: request.method,
     path: pathAndQuery(request),
-    headers: { host: 'localhost', accept: 'application/json, application/problem+json, text/event-stream' },
+    headers: {
+      host: 'localhost',
+      accept: 'application/json, application/problem+json, text/event-stream',
+      // The length is named because node:http would say nothing of a body that follows a DELETE.
+      ...(body !== undefined && {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      }),
+    },
     signal,
   });
   return new Promise((resolve, reject) => {
     outgoing.on('response', resolve);
     outgoing.on('error', reject);
-    outgoing.end();
+    outgoing.end(body);
   });
 }
 

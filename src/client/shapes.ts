@@ -25,6 +25,7 @@ const COUNTS: Record<keyof RotationCounts, Check> = {
   adopted: isCount,
   requests: isCount,
   failures: isCount,
+  rejections: isCount,
 };
 
 const ACCOUNT_STATUS: Record<keyof AccountStatus, Check> = {

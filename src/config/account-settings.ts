@@ -53,6 +53,7 @@ function readPolicy(settings: AccountTable): RefreshPolicy {
     backoffMaxMs: ms(settings.backoff_max_seconds, base.backoffMaxMs),
     offlineRetryMs: ms(settings.offline_retry_seconds, base.offlineRetryMs),
     demandIntervalMs: ms(settings.demand_interval_seconds, base.demandIntervalMs),
+    rejectionIntervalMs: ms(settings.rejection_interval_seconds, base.rejectionIntervalMs),
   };
 }
 

@@ -24,6 +24,7 @@ const accountSettings = {
   backoff_max_seconds: v.optional(Interval),
   offline_retry_seconds: v.optional(Interval),
   demand_interval_seconds: v.optional(Seconds),
+  rejection_interval_seconds: v.optional(Seconds),
 };
 
 /** One `[[account]]` of the configuration file. */

@@ -45,8 +45,10 @@ export const EMPTY_RECORD: AccountRecord = {
   doubted: [],
 };
 
-/** How many dead tokens are remembered: years of rotations of a login that lives ten days at a time. */
+/** How many rejected and doubted tokens are remembered. */
 const REMEMBERED = 64;
+/** How many spent ones: twelve weeks of a login whose tokens live an hour, decades of Codex's own (facts 1.5). */
+const SPENT_REMEMBERED = 2000;
 
 /** The record with one more dead token in it. What is dead everywhere stays so. */
 export function withDeadToken(record: AccountRecord, token: DeadToken): AccountRecord {
@@ -56,7 +58,10 @@ export function withDeadToken(record: AccountRecord, token: DeadToken): AccountR
     (dead) => dead.fingerprint !== fingerprint || (endpoint !== undefined && dead.endpoint !== endpoint),
   );
   const doubted = record.doubted.filter((doubt) => doubt !== fingerprint);
-  return { ...record, dead: [...others, token].slice(-REMEMBERED), doubted };
+  const same = others.filter((dead) => dead.reason === token.reason);
+  const most = token.reason === 'refresh_token_spent' ? SPENT_REMEMBERED : REMEMBERED;
+  const oldest = same.length < most ? undefined : same[0];
+  return { ...record, dead: [...others.filter((dead) => dead !== oldest), token], doubted };
 }
 
 /** The record with one more token in it of which nobody knows whether it was spent. */

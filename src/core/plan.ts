@@ -25,6 +25,8 @@ export interface RefreshPolicy {
   readonly offlineRetryMs: number;
   /** Explicit refreshes, and rotations on a consumer's demand, are at least this far apart. */
   readonly demandIntervalMs: number;
+  /** Rotations because a consumer reports a token as rejected are at least this far apart. */
+  readonly rejectionIntervalMs: number;
 }
 
 export const DEFAULT_POLICY: RefreshPolicy = {
@@ -39,6 +41,7 @@ export const DEFAULT_POLICY: RefreshPolicy = {
   backoffMaxMs: 15 * MINUTE,
   offlineRetryMs: 15 * SECOND,
   demandIntervalMs: 5 * SECOND,
+  rejectionIntervalMs: MINUTE,
 };
 
 /** What the planner must know of a credential beside its claims. */

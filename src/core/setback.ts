@@ -7,6 +7,8 @@ export interface Setback {
   readonly trouble: Trouble;
   /** Milliseconds since the epoch; null if trying again is pointless. */
   readonly retryAtMs: number | null;
+  /** When to try again if a consumer reports the access token as rejected, where that is sooner. */
+  readonly onRejectionAtMs?: number;
   /** Failures in a row that count towards the backoff. */
   readonly failures: number;
 }
@@ -22,6 +24,9 @@ export interface SetbackContext {
   /** A number in [0, 1). */
   readonly random: () => number;
 }
+
+/** Where nobody knows the expiry: we ask after 7 days, and Codex takes a login for stale after 8 (facts 2.2). */
+const UNREADABLE_PATIENCE_MS = 24 * 3600 * 1000;
 
 /** A server that asks for more patience than this is asked again all the same. */
 const LONGEST_RETRY_AFTER_MS = 24 * 3600 * 1000;
@@ -42,7 +47,7 @@ export function setbackAfter(
     case 'unknown': {
       const later = setback({ reason: 'outcome_unknown', detail: outcome.detail }, context);
       const lastSafeMs = lastSafeMoment(context);
-      return { ...later, retryAtMs: Math.max(later.retryAtMs, lastSafeMs) };
+      return { ...later, onRejectionAtMs: later.retryAtMs, retryAtMs: Math.max(later.retryAtMs, lastSafeMs) };
     }
     case 'retry': {
       const trouble: Trouble = { reason: outcome.reason, detail: outcome.detail };
@@ -67,5 +72,5 @@ export function setback(
 
 /** Asking again may end the login: it is put off until not asking would end the service. */
 function lastSafeMoment({ nowMs, expiresAtMs, policy }: SetbackContext): number {
-  return expiresAtMs === null ? nowMs + policy.backoffMaxMs : expiresAtMs - policy.lastSafeMomentMs;
+  return expiresAtMs === null ? nowMs + UNREADABLE_PATIENCE_MS : expiresAtMs - policy.lastSafeMomentMs;
 }

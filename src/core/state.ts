@@ -8,6 +8,8 @@ export type { ReasonCode, StateName } from './reasons.js';
 export interface Trouble {
   readonly reason: ReasonOf<'degraded' | 'login_required'>;
   readonly detail: string;
+  /** What to do, where that is not what the reason says. */
+  readonly hint?: string | null;
 }
 
 /** The one value that status, problems, exit codes, metrics and notifications show. Replaced whole. */
@@ -41,7 +43,7 @@ export function decideState({ login, nowMs, rotating, trouble }: KeeperFacts): K
     return stateOf('does_not_expire', `${what} is served as it is: it does not expire`, served);
   }
   if (rotating) return stateOf('rotation_in_flight', 'a new access token is being fetched', served);
-  if (trouble !== null) return stateOf(trouble.reason, trouble.detail, served);
+  if (trouble !== null) return stateOf(trouble.reason, trouble.detail, served, trouble.hint);
   if (served === null) return stateOf('expired', 'the access token has expired', null);
   if (served.expiresAtMs === null) {
     return stateOf('expiry_unknown', 'the access token is served, but does not say when it expires', served);
@@ -65,12 +67,17 @@ export function sameState(a: KeeperState, b: KeeperState): boolean {
   );
 }
 
-function stateOf(reason: ReasonCode, detail: string, served: Credential | null): KeeperState {
+function stateOf(
+  reason: ReasonCode,
+  detail: string,
+  served: Credential | null,
+  hint?: string | null,
+): KeeperState {
   return {
     name: REASONS[reason].state,
     reason,
     detail,
-    hint: REASONS[reason].hint,
+    hint: hint ?? REASONS[reason].hint,
     serving: served !== null,
     servesUntilMs: served?.expiresAtMs ?? null,
   };

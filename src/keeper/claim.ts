@@ -10,6 +10,7 @@ export class Claim implements AccountLockPort {
   readonly #lock: AccountLockPort;
   readonly #takeUp: () => Promise<void>;
   #isTakenUp = false;
+  #takings = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(lock: AccountLockPort, takeUp: () => Promise<void>) {
@@ -37,22 +38,20 @@ export class Claim implements AccountLockPort {
     return this.#lock.held && this.#isTakenUp;
   }
 
+  /** `taken` also for whoever asked before somebody else's claim was done: what he decided on is out of date. */
   ensure(): Promise<'held' | 'taken'> {
+    const takings = this.#takings;
     return this.#inTurn(async () => {
       if ((await this.#lock.ensure()) === 'taken') this.#isTakenUp = false;
-      if (this.#isTakenUp) return 'held';
-      await this.#takeUp();
-      this.#isTakenUp = true;
-      return 'taken';
+      if (!this.#isTakenUp) await this.#takeUpNow();
+      return this.#takings === takings ? 'held' : 'taken';
     });
   }
 
   /** Takes up what could not be read before, if the lock is held. */
   goOn(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#isTakenUp || !this.#lock.held) return;
-      await this.#takeUp();
-      this.#isTakenUp = true;
+      if (!this.#isTakenUp && this.#lock.held) await this.#takeUpNow();
     });
   }
 
@@ -63,6 +62,12 @@ export class Claim implements AccountLockPort {
       await this.#takeUp();
       this.#isTakenUp = held;
     });
+  }
+
+  async #takeUpNow(): Promise<void> {
+    await this.#takeUp();
+    this.#isTakenUp = true;
+    this.#takings += 1;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

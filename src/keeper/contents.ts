@@ -1,4 +1,5 @@
 import type { DeadToken } from '../core/account-record.js';
+import { REASONS } from '../core/reasons.js';
 import { loginIn, type BaseUrls, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
 import { readAhead, type Harvest } from './harvest.js';
@@ -35,6 +36,17 @@ export class Contents {
   /** The tokens that the file waits for; null if it waits for none. */
   get pending(): Harvest | null {
     return this.#inFile === null ? null : this.#harvests.wantedBy(this.#inFile);
+  }
+
+  /**
+   * Whether there are tokens in memory only that the file waits for, or may wait for: of one that nobody can read at this
+   * moment it is not known.
+   */
+  get isUnsaved(): boolean {
+    if (this.pending !== null) return !this.pending.isDurable;
+    const { login } = this.ledger;
+    const isBlind = login.kind === 'none' && REASONS[login.reason].state === 'corrupt';
+    return isBlind && this.#harvests.isUnsaved;
   }
 
   /** Of the last reading that was entered. */

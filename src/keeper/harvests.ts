@@ -19,10 +19,16 @@ export class Harvests {
     this.#bySpent.delete(spent);
   }
 
+  /** Whether some of them are nowhere but here. */
+  get isUnsaved(): boolean {
+    return this.#find(({ isDurable, isStored }) => !isDurable && !isStored) !== null;
+  }
+
+  /** From now on its only copy on the disk is in auth.json: its journal goes. */
   markStored(spent: string): Harvest | null {
     const harvest = this.#bySpent.get(spent);
     if (harvest === undefined) return null;
-    const stored = { ...harvest, isStored: true };
+    const stored = { ...harvest, isStored: true, isDurable: false };
     this.#bySpent.set(spent, stored);
     return stored;
   }

@@ -13,10 +13,18 @@ import type { HoldingsPort, LogPort, PacePort, RecordPort, TokenEndpointPort } f
 import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
+import { Rejections } from './rejections.js';
 import { Rotations } from './rotations.js';
 import type { ServerTime } from './server-time.js';
 import { serveCredential, serveRefresh, type Kept } from './serve.js';
-import type { CredentialKeeper, CredentialRequest, KeeperEvent, KeeperSnapshot } from './snapshot.js';
+import { serveRejected } from './serve-rejected.js';
+import type {
+  CredentialKeeper,
+  CredentialRequest,
+  KeeperEvent,
+  KeeperSnapshot,
+  RejectionRequest,
+} from './snapshot.js';
 import { Tidings } from './tidings.js';
 
 /** What may change while a keeper runs. */
@@ -60,6 +68,7 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly #leftovers: Leftovers;
   readonly #tidings: Tidings;
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
+  readonly #rejections: Rejections;
   #settings: KeeperSettings;
   #adopted = 0;
   #cancelNap: () => void = () => undefined;
@@ -73,6 +82,10 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#settings = options;
     this.#tidings = new Tidings(options.log);
     this.#time = options.time;
+    this.#rejections = new Rejections({
+      ...options,
+      intervalMs: () => this.#settings.policy.rejectionIntervalMs,
+    });
     this.#contents = new Contents({
       ...options,
       time: this.#time,
@@ -99,6 +112,7 @@ export class Keeper implements CredentialKeeper, Kept {
       lookout: this.#lookout,
       lock: this.#claim,
       onChange: () => {
+        this.#leftovers.outdate();
         this.#settle();
       },
     });
@@ -144,8 +158,9 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#cancelNap();
     await Promise.all([this.#rotations.flight, this.#claiming]);
     if (this.#contents.pending !== null) await this.#rotations.start();
-    while (this.#contents.pending?.isDurable === false) {
+    while (this.#contents.isUnsaved) {
       await pause(this.#time, LAST_ATTEMPTS_MS);
+      await this.#lookout.look();
       await this.#rotations.start();
     }
     await this.#lookout.close();
@@ -190,6 +205,10 @@ export class Keeper implements CredentialKeeper, Kept {
     return serveRefresh(this, request, this.#time, this.#refreshLimit);
   }
 
+  rejected(request: RejectionRequest): Promise<PublishedCredential> {
+    return serveRejected(this, request, this.#time, this.#rejections);
+  }
+
   subscribe(listener: (event: KeeperEvent) => void): () => void {
     return this.#tidings.subscribe(listener);
   }
@@ -205,7 +224,7 @@ export class Keeper implements CredentialKeeper, Kept {
       lastRotationAtMs: ledger.record.lastRotationAtMs,
       authFile: this.#options.authFile.path,
       tokenEndpoint: this.#settings.endpoint.url,
-      counts: { ...this.#rotations.counts, adopted: this.#adopted },
+      counts: { ...this.#rotations.counts, adopted: this.#adopted, rejections: this.#rejections.count },
       clockOffsetMs: this.#time.offsetMs,
     };
   }
@@ -245,6 +264,10 @@ export class Keeper implements CredentialKeeper, Kept {
 
   get flight(): Promise<void> | null {
     return this.#rotations.flight;
+  }
+
+  get requests(): number {
+    return this.#rotations.counts.requests;
   }
 
   /** Whether a rotation would serve somebody who needs `minValidMs`. */

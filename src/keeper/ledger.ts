@@ -52,8 +52,7 @@ export class Ledger {
       this.#record = mergeRecords((await this.#store.load()) ?? EMPTY_RECORD, this.#record);
       this.#isUnread = false;
     } catch (error) {
-      const generation = Math.max(Math.floor(nowMs / 1000), this.#record.generation);
-      this.#record = { ...this.#record, generation };
+      this.#numberByTime(nowMs);
       this.#isUnread = systemErrorCode(error) !== undefined;
       if (this.#isUnread) {
         throw new AuthdError('storage', `the account record cannot be read: ${describeError(error)}`, {
@@ -133,7 +132,9 @@ export class Ledger {
       const { fingerprint } = credential.accessToken;
       const rotated = by === 'us' ? { rotatedFingerprint: fingerprint, lastRotationAtMs: nowMs } : {};
       const generation = this.#record.generation + 1;
-      await this.#save({ ...this.#record, ...rotated, generation, digest, obtainedAtMs: nowMs });
+      const next = { ...this.#record, ...rotated, generation, digest, obtainedAtMs: nowMs };
+      // A number that nobody will remember must not be given out again after a restart.
+      if (!(await this.#save(next))) this.#numberByTime(nowMs);
     }
     this.#login = login;
     this.#published = { ...credential, generation: this.#record.generation };
@@ -156,6 +157,11 @@ export class Ledger {
     return findDead(this.#record, this.#login.refreshToken.fingerprint, endpoint);
   }
 
+  #numberByTime(nowMs: number): void {
+    const generation = Math.max(Math.floor(nowMs / 1000), this.#record.generation);
+    this.#record = { ...this.#record, generation };
+  }
+
   /**
    * What was decided holds while the daemon lives, even if the disk refuses to remember it. One save after the other,
    * each of the newest record. Resolves to whether it is remembered.
@@ -165,8 +171,7 @@ export class Ledger {
     const saved = this.#saves.then(async () => {
       if (this.#isUnread) return false;
       try {
-        await this.#store.save(this.#record);
-        return true;
+        return await this.#store.save(this.#record);
       } catch (error) {
         this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be written');
         return false;

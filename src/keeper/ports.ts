@@ -42,7 +42,7 @@ export interface TokenEndpointPort {
   /** Another one if a token that is rejected here may be accepted there. */
   readonly identity: string;
   /**
-   * Gets everything ready, so that nothing but the sending itself is left for later.
+   * Gets everything ready, so that nothing but the connection and the sending is left for later.
    *
    * @throws AuthdError `bad_configuration`
    */
@@ -51,9 +51,14 @@ export interface TokenEndpointPort {
 
 /**
  * Sends a refresh token once; never rejects, never sends twice, follows no redirect. `onBytes` is given every piece of
- * the answer's body as it comes, before anything else is done with it.
+ * the answer's body as it comes, before anything else is done with it. `mayLeave` is asked when the connection is there,
+ * right before the token leaves: if it says no, the token was never sent.
  */
-export type SendRefresh = (refreshToken: Secret, onBytes: (bytes: Uint8Array) => void) => Promise<Answer>;
+export type SendRefresh = (
+  refreshToken: Secret,
+  onBytes: (bytes: Uint8Array) => void,
+  mayLeave: () => Promise<boolean>,
+) => Promise<Answer>;
 
 /** What a rotation is about to do: the fingerprint of the refresh token that it spends, and when it began. */
 export interface Intent {
@@ -150,7 +155,8 @@ export interface HoldingsPort {
 export interface RecordPort {
   /** Null if there is none yet. */
   load(): Promise<AccountRecord | null>;
-  save(record: AccountRecord): Promise<void>;
+  /** Resolves to whether it outlives this process: it is not ours to write while another daemon keeps the account. */
+  save(record: AccountRecord): Promise<boolean>;
 }
 
 /** Where a keeper writes what it did. Pino's logger is one. */

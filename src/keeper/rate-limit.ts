@@ -1,7 +1,6 @@
-import { AuthdError } from '../errors.js';
 import type { ServerTime } from './server-time.js';
 
-/** Lets one request through in each interval. */
+/** Lets one thing happen in each interval. */
 export class RateLimit {
   readonly #intervalMs: () => number;
   #lastAtMs: number | null = null;
@@ -10,17 +9,18 @@ export class RateLimit {
     this.#intervalMs = intervalMs;
   }
 
-  /** @throws AuthdError `rate_limited` if the last one was too short a while ago */
-  take(time: ServerTime): void {
-    const nowMs = time.monotonicMs();
-    const leftMs = (this.#lastAtMs ?? -Infinity) + this.#intervalMs() - nowMs;
-    if (leftMs > 0) {
-      const seconds = Math.ceil(this.#intervalMs() / 1000);
-      throw new AuthdError('rate_limited', `refreshed less than ${String(seconds)} s ago`, {
-        hint: 'use the current credential, or ask again a little later',
-        retryAtMs: time.toMachineTime(time.now() + leftMs),
-      });
-    }
-    this.#lastAtMs = nowMs;
+  /** How long to wait still; 0 if it may happen now. */
+  leftMs(time: ServerTime): number {
+    return Math.max((this.#lastAtMs ?? -Infinity) + this.#intervalMs() - time.monotonicMs(), 0);
+  }
+
+  /** It happens now. */
+  spend(time: ServerTime): void {
+    this.#lastAtMs = time.monotonicMs();
+  }
+
+  /** It did not happen after all. */
+  refund(): void {
+    this.#lastAtMs = null;
   }
 }

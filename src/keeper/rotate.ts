@@ -61,15 +61,19 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     const startedAtMs = clock.now();
     journal = await openJournal(ports, { spent: known.fingerprint, startedAtMs });
 
-    // All that took its time, and with it went the lock perhaps, or the login.
-    const last = await authFile.read();
-    if (!lock.held || !hasRefreshToken(last, known.fingerprint)) {
+    // All that takes its time, the connection as well, and with it goes the lock perhaps, or the login.
+    const look = { isWithheld: false };
+    const mayLeave = async (): Promise<boolean> => {
+      const last = await authFile.read();
+      look.isWithheld = !lock.held || !hasRefreshToken(last, known.fingerprint);
+      return !look.isWithheld;
+    };
+    const answer = await send(known, journal.record.bind(journal), mayLeave);
+    if (look.isWithheld) {
       await ports.journal.clear(known.fingerprint);
       if (lock.held) return { kind: 'overtaken', harvest: null };
       return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
     }
-    const record = journal.record.bind(journal);
-    const answer = await send(known, record);
     const isDurable = await seal(journal);
 
     const outcome = readOutcome(answer, clock.now());
@@ -83,8 +87,9 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
   } catch (error) {
     return explainBlocked(error);
   } finally {
-    await journal?.close();
-    await stage?.discard();
+    // By now it is known what came of it: nothing that fails here may say otherwise.
+    await journal?.close().catch(() => undefined);
+    await stage?.discard().catch(() => undefined);
   }
 }
 
@@ -98,7 +103,7 @@ export async function storeHarvest(harvest: Harvest, ports: RotationPorts): Prom
   } catch (error) {
     return { kind: 'not_stored', detail: describeError(error) };
   } finally {
-    await stage?.discard();
+    await stage?.discard().catch(() => undefined);
   }
 }
 
@@ -199,14 +204,14 @@ function explainBlocked(error: unknown): RotationResult {
   if (!(error instanceof AuthdError)) throw error;
   switch (error.code) {
     case 'already_running':
-      return blocked('locked_elsewhere', error.message);
+      return blocked('locked_elsewhere', error.message, error.hint);
     case 'bad_configuration':
-      return blocked('unreachable', error.message);
+      return blocked('unreachable', error.message, error.hint);
     default:
-      return blocked('storage_unavailable', error.message);
+      return blocked('storage_unavailable', error.message, error.hint);
   }
 }
 
-function blocked(reason: Trouble['reason'], detail: string): RotationResult {
-  return { kind: 'blocked', trouble: { reason, detail } };
+function blocked(reason: Trouble['reason'], detail: string, hint: string | null = null): RotationResult {
+  return { kind: 'blocked', trouble: { reason, detail, hint } };
 }

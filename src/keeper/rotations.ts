@@ -46,7 +46,7 @@ export class Rotations {
     return this.#flight;
   }
 
-  get counts(): Omit<RotationCounts, 'adopted'> {
+  get counts(): Omit<RotationCounts, 'adopted' | 'rejections'> {
     return { ...this.#counts };
   }
 
@@ -117,6 +117,7 @@ export class Rotations {
     // Not before `start` has noted the flight.
     await Promise.resolve();
     this.#options.onChange();
+    const { requests } = this.#counts;
     try {
       const ports = this.#ports();
       const isFirst = pending === null;
@@ -125,8 +126,12 @@ export class Rotations {
       await this.#conclude(result, login, pending, ports.endpoint.identity);
     } catch (error) {
       this.#options.log.error({ account: this.#options.account, err: error }, 'unexpected error');
-      const trouble = { reason: 'internal_error', detail: describeError(error) } as const;
-      this.#suffer(login, setback(trouble, this.#context(login)));
+      const detail = describeError(error);
+      const context = this.#context(login);
+      // What was sent may have been spent, whatever went wrong afterwards.
+      const isSent = this.#counts.requests > requests;
+      if (isSent) this.#suffer(login, setbackAfter({ kind: 'unknown', detail }, context));
+      else this.#suffer(login, setback({ reason: 'internal_error', detail }, context));
     }
   }
 
@@ -145,11 +150,9 @@ export class Rotations {
         return;
       case 'overtaken': {
         const { harvest } = result;
-        const isBuried = harvest === null || !isRotation(harvest) || (await contents.burySpent(spent));
+        // The journal stays: the file may come back to wait for what is in it, or be away for a while only.
+        if (harvest !== null && isRotation(harvest)) await contents.burySpent(spent);
         await lookout.look();
-        // Of a file that is away for a while nothing is known: the tokens may still be wanted.
-        const isDone = harvest !== null && contents.ledger.login.kind !== 'none';
-        if (isDone && isBuried) await this.#clearJournal(spent);
         return;
       }
       case 'not_stored': {
@@ -216,8 +219,9 @@ export class Rotations {
       this.#setbacks.set(login.refreshToken.fingerprint, next);
     const { account, log } = this.#options;
     const { reason, detail } = next.trouble;
+    const hint = next.trouble.hint ?? REASONS[reason].hint;
     const retryAt = next.retryAtMs === null ? null : new Date(next.retryAtMs).toISOString();
-    log.warn({ account, reason, detail, hint: REASONS[reason].hint, retry_at: retryAt }, 'rotation failed');
+    log.warn({ account, reason, detail, hint, retry_at: retryAt }, 'rotation failed');
   }
 
   #ports(): RotationPorts {
@@ -231,10 +235,10 @@ export class Rotations {
         identity: endpoint.identity,
         prepare: async () => {
           const send = await endpoint.prepare();
-          return async (refreshToken, onBytes) => {
+          return async (...sending) => {
             this.#counts.requests += 1;
             const learnFrom = time.timeRequest();
-            const answer = await send(refreshToken, onBytes);
+            const answer = await send(...sending);
             learnFrom(answer);
             return answer;
           };
@@ -247,11 +251,11 @@ export class Rotations {
   }
 
   #context(login: RotatingLogin): SetbackContext {
-    const { time, contents, policy, random } = this.#options;
+    const { time, policy, random } = this.#options;
     return {
       previous: this.#setbacks.of(login.refreshToken.fingerprint),
       nowMs: time.now(),
-      expiresAtMs: contents.ledger.published?.expiresAtMs ?? null,
+      expiresAtMs: login.credential.expiresAtMs,
       policy: policy(),
       random,
     };

@@ -49,6 +49,12 @@ export interface CredentialRequest {
   readonly signal?: AbortSignal;
 }
 
+/** A consumer's word that a token was answered with a 401. */
+export interface RejectionRequest extends CredentialRequest {
+  /** Of the access token. */
+  readonly fingerprint: string;
+}
+
 /**
  * The side of a keeper that the server sees.
  */
@@ -70,6 +76,14 @@ export interface CredentialKeeper {
    *   with an {@link UnservedCode} if it failed
    */
   refresh(request: Pick<CredentialRequest, 'waitMs' | 'signal'>): Promise<PublishedCredential>;
+  /**
+   * Another credential than the reported one: the current one if it is another, else the one after a rotation, of which
+   * there is at most one a minute on such reports.
+   *
+   * @throws AuthdError `rate_limited` if the last one was less than a minute ago, `unsupported` if the login cannot be
+   *   renewed, with an {@link UnservedCode} if there is no other credential in time
+   */
+  rejected(request: RejectionRequest): Promise<PublishedCredential>;
   /** Calls `listener` on every new credential and on every change of state; returns how to stop that. */
   subscribe(listener: (event: KeeperEvent) => void): () => void;
 }

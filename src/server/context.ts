@@ -4,8 +4,10 @@ import { AuthdError } from '../errors.js';
 import type { CredentialKeeper } from '../keeper/snapshot.js';
 import type { Clock } from '../os/clock.js';
 import { DEFAULT_ACCOUNT, type KernelLocks } from '../protocol.js';
+import type { Askers } from './askers.js';
 import type { RequestCounts } from './counts.js';
 import type { ServerLimits } from './limits.js';
+import type { ReceivedBody } from './parse-body.js';
 import type { Query } from './query.js';
 
 export interface ServerOptions {
@@ -27,6 +29,7 @@ export interface ServerOptions {
 export interface ServerContext extends Omit<ServerOptions, 'limits'> {
   readonly limits: ServerLimits;
   readonly counts: RequestCounts;
+  readonly askers: Askers;
   /** Requests that have been received and whose answer is not finished. */
   readonly inFlight: Set<ServerResponse>;
   /** The open event streams. */
@@ -52,6 +55,8 @@ export interface Exchange {
   readonly context: ServerContext;
   readonly request: IncomingMessage;
   readonly query: Query;
+  /** Empty unless the route takes one. */
+  readonly body: ReceivedBody;
   /** A signal that is aborted when the client goes away; made only for handlers that wait. */
   readonly disconnected: () => AbortSignal;
 }

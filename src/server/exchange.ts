@@ -3,10 +3,10 @@ import { describeError } from '../errors.js';
 import { admit } from './admit.js';
 import { sendAnswer, type Answer } from './answer.js';
 import type { ServerContext } from './context.js';
-import { drainBody, hasBody } from './drain.js';
 import { problemAnswer, readProblem } from './problem.js';
 import { parseQuery } from './query.js';
-import { allowedMethods, findRoute } from './routes.js';
+import { hasBody, receiveBody } from './receive.js';
+import { allowedMethods, findRoute, lookUpRoute } from './routes.js';
 
 /** What is counted and logged in place of a path that is none of ours: nothing that a client made up gets there. */
 const NO_ROUTE = 'none';
@@ -48,11 +48,11 @@ export async function answerRequest(
 
 /** The answer to a request, which may be a problem; never rejects because of the request. */
 async function work(journey: Journey): Promise<Answer> {
-  const { context, request } = journey;
+  const { context } = journey;
   try {
-    if (hasBody(request)) await drainBody(request, context.limits.bodyBytes);
+    const bytes = await receive(journey);
     enter(journey);
-    return await handle(journey);
+    return await handle(journey, bytes);
   } catch (error) {
     const problem = readProblem(error);
     if (problem === null) reportFailure(journey, error);
@@ -60,6 +60,14 @@ async function work(journey: Journey): Promise<Answer> {
     if (problem?.code !== 'method_not_allowed') return answer;
     return { ...answer, headers: { ...answer.headers, Allow: allowedMethods(journey.path).join(', ') } };
   }
+}
+
+/** Comes before every refusal: what would be left of a body would be taken for the next request. */
+function receive({ context: { limits }, request }: Journey): Promise<Buffer> | Buffer {
+  if (!hasBody(request)) return Buffer.alloc(0);
+  const [path = ''] = (request.url ?? '').split('?', 1);
+  const keep = lookUpRoute(request.method ?? '', path)?.body !== undefined;
+  return receiveBody(request, { keep, limitBytes: keep ? limits.keptBodyBytes : limits.bodyBytes });
 }
 
 /** All of the request is there. */
@@ -70,13 +78,14 @@ function enter({ context, response, received }: Journey): void {
   response.once('close', () => context.inFlight.delete(response));
 }
 
-function handle(journey: Journey): Answer | Promise<Answer> {
+function handle(journey: Journey, bytes: Buffer): Answer | Promise<Answer> {
   const { context, request, response } = journey;
   const { path, search } = admit(request);
   if (allowedMethods(path).length > 0) journey.path = path;
   const route = findRoute(request.method ?? '', path);
   const query = parseQuery(search, route.parameters);
-  return route.handle({ context, request, query, disconnected: () => disconnectSignal(response) });
+  const body = { contentType: request.headers['content-type'], bytes };
+  return route.handle({ context, request, query, body, disconnected: () => disconnectSignal(response) });
 }
 
 function send({ context, request, response, path }: Journey, answer: Answer): void {

@@ -7,7 +7,9 @@ export interface ServerLimits {
   /** Requests that wait on one connection behind the one being answered. */
   readonly queuedRequests: number;
   readonly headerBytes: number;
-  /** No request needs a body: what is sent is read away up to this size. */
+  /** Of a body that a route takes: it is held in memory. */
+  readonly keptBodyBytes: number;
+  /** Of a body that no route takes: it is read away up to this size. */
   readonly bodyBytes: number;
   /** Until the headers of a request must be there. */
   readonly headersTimeoutMs: number;
@@ -28,6 +30,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   connections: 4096,
   queuedRequests: 64,
   headerBytes: 16 * 1024,
+  // The longest path there is, with every character escaped, and some space.
+  keptBodyBytes: 32 * 1024,
   bodyBytes: 64 * 1024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,

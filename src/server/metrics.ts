@@ -109,6 +109,13 @@ const METRICS: readonly Metric[] = [
   },
   {
     type: 'counter',
+    name: 'codex_authd_rejections_total',
+    help: 'Reports of consumers that the access token of that moment was answered with a 401.',
+    labels: ['account'],
+    read: perAccount(({ counts }) => counts.rejections),
+  },
+  {
+    type: 'counter',
     name: 'codex_authd_http_requests_total',
     help: 'Answers on the socket; the route is `none` where the path is unknown.',
     labels: ['route', 'status'],

@@ -1,4 +1,5 @@
 import {
+  CODEX_REFRESH_INTERVAL_SECONDS,
   DEFAULT_ACCOUNT,
   DEFAULT_MIN_VALID_SECONDS,
   DEFAULT_WAIT_SECONDS,
@@ -6,7 +7,8 @@ import {
   LONGEST_WAIT_SECONDS,
 } from '../protocol.js';
 import { PROBLEMS } from './problem.js';
-import type { ParameterName } from './query.js';
+import { ASKER_PATTERN, type ParameterName } from './query.js';
+import type { BodyName } from './request-bodies.js';
 import type { DescribedAnswer, Route } from './routes.js';
 import { SCHEMAS, type Schema, type SchemaName } from './schemas.js';
 
@@ -34,6 +36,13 @@ const PARAMETERS: Readonly<Record<ParameterName, Schema>> = {
     'wait',
     'For how many seconds to wait at most.',
     seconds(DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS),
+  ),
+  asker: parameter(
+    'asker',
+    "Names the process for which the token is, for example by its pid and start time: Codex's token command says so. " +
+      `If it asks again within ${String(CODEX_REFRESH_INTERVAL_SECONDS)} s, the token that it was given counts as ` +
+      'rejected, as with `/v1/rejected`; if there is no other one in time, the same is given again while it is valid.',
+    { type: 'string', pattern: ASKER_PATTERN, examples: ['4711-8812345'] },
   ),
 };
 
@@ -64,8 +73,13 @@ function describeRoute(route: Route): Schema {
     summary: route.summary,
     description: route.description,
     parameters: route.parameters.map((name) => ({ $ref: `#/components/parameters/${name}` })),
+    ...(route.body && { requestBody: describeBody(route.body) }),
     responses,
   };
+}
+
+function describeBody(name: BodyName): Schema {
+  return { required: true, content: { 'application/json': { schema: reference(name) } } };
 }
 
 function describeAnswer({ description, contentType, schema, events }: DescribedAnswer): Schema {

@@ -7,13 +7,19 @@ import {
   LONGEST_WAIT_SECONDS,
 } from '../protocol.js';
 
-export type ParameterName = 'account' | 'min_valid' | 'wait';
+export type ParameterName = 'account' | 'min_valid' | 'wait' | 'asker';
+
+/** What an asker's name looks like: a pid and a start time, or whatever else tells one process from all others. */
+export const ASKER_PATTERN = '^[A-Za-z0-9._:-]{1,64}$';
+const ASKER = new RegExp(ASKER_PATTERN);
 
 /** The query of a request, with the defaults filled in. */
 export interface Query {
   readonly account: string;
   readonly minValidMs: number;
   readonly waitMs: number;
+  /** Names the process for which the token is; undefined if the request does not say. */
+  readonly asker: string | undefined;
 }
 
 /**
@@ -31,10 +37,15 @@ export function parseQuery(search: string, allowed: readonly ParameterName[]): Q
   }
   const account = given.get('account') ?? DEFAULT_ACCOUNT;
   if (account === '') throw badRequest('the parameter account is empty');
+  const asker = given.get('asker');
+  if (asker !== undefined && !ASKER.test(asker)) {
+    throw badRequest('the parameter asker is a word of up to 64 letters, digits, dots, colons and dashes');
+  }
   return {
     account,
     minValidMs: milliseconds(given, 'min_valid', DEFAULT_MIN_VALID_SECONDS, LONGEST_MIN_VALID_SECONDS),
     waitMs: milliseconds(given, 'wait', DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS),
+    asker,
   };
 }
 

@@ -1,21 +1,25 @@
 import { AuthdError } from '../errors.js';
 import type { Answer } from './answer.js';
 import type { Exchange } from './context.js';
-import { answerCredential, answerRefresh, answerToken } from './credential.js';
+import { answerCredential, answerRefresh, answerRejected, answerToken } from './credential.js';
 import { answerEvents } from './events.js';
 import { answerMetrics, answerOpenapi } from './documents.js';
+import { parseBody } from './parse-body.js';
 import type { ParameterName } from './query.js';
+import type { BodyName, BodyOf } from './request-bodies.js';
 import type { SchemaName } from './schemas.js';
 import { answerHealth, answerStatus } from './status.js';
 
 /** One row of the socket contract. What answers, what is refused and what is documented all come from it. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
   readonly description: string;
   readonly parameters: readonly ParameterName[];
+  /** The body that it takes; a route without one has no use for what is sent. See {@link takesBody}. */
+  readonly body?: BodyName;
   readonly answers: readonly DescribedAnswer[];
   /** The statuses of its own problems, beside those that any request can meet. */
   readonly problems: readonly (404 | 429 | 503)[];
@@ -42,7 +46,7 @@ export const ROUTES: readonly Route[] = [
     description:
       'If it does not stay valid for as long as `min_valid` says, it is rotated first, and the answer waits ' +
       'for that. All who wait share one rotation. The ETag is the generation.',
-    parameters: ['account', 'min_valid', 'wait'],
+    parameters: ['account', 'min_valid', 'wait', 'asker'],
     answers: [
       {
         status: 200,
@@ -66,7 +70,7 @@ export const ROUTES: readonly Route[] = [
     operationId: 'getToken',
     summary: 'The access token alone',
     description: 'For shell scripts: the access token and a newline, nothing else.',
-    parameters: ['account', 'min_valid', 'wait'],
+    parameters: ['account', 'min_valid', 'wait', 'asker'],
     answers: [
       {
         status: 200,
@@ -77,6 +81,27 @@ export const ROUTES: readonly Route[] = [
     ],
     problems: [404, 503],
     handle: answerToken,
+  },
+  {
+    method: 'POST',
+    path: '/v1/rejected',
+    operationId: 'reportRejected',
+    summary: 'The token was answered with a 401',
+    description:
+      'Gives another credential than the reported one: the current one at once if it is another, else the one ' +
+      'after a rotation. All who report the same token wait for the same rotation, and there is at most one a ' +
+      'minute on such reports. Nobody else is kept from the token meanwhile.',
+    parameters: ['account', 'min_valid', 'wait'],
+    ...takesBody('Rejection', answerRejected),
+    answers: [
+      {
+        status: 200,
+        description: 'A credential with another token, that is valid now',
+        contentType: 'application/json',
+        schema: 'Credential',
+      },
+    ],
+    problems: [404, 429, 503],
   },
   {
     method: 'POST',
@@ -193,15 +218,28 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
+/** The two fields of a route that takes a body: its handler gets the body as it was read and checked. */
+function takesBody<Name extends BodyName>(
+  name: Name,
+  handle: (exchange: Exchange, body: BodyOf<Name>) => Answer | Promise<Answer>,
+): Pick<Route, 'body' | 'handle'> {
+  return { body: name, handle: (exchange) => handle(exchange, parseBody(name, exchange.body)) };
+}
+
+/** The route for a request, if there is one; HEAD is answered wherever GET is. */
+export function lookUpRoute(method: string, path: string): Route | undefined {
+  return ROUTES.find(
+    (each) => each.path === path && (each.method === method || (each.method === 'GET' && method === 'HEAD')),
+  );
+}
+
 /**
- * The route for a request; HEAD is answered wherever GET is.
+ * The route for a request.
  *
  * @throws AuthdError `not_found`, `method_not_allowed`
  */
 export function findRoute(method: string, path: string): Route {
-  const route = ROUTES.find(
-    (each) => each.path === path && (each.method === method || (each.method === 'GET' && method === 'HEAD')),
-  );
+  const route = lookUpRoute(method, path);
   if (route !== undefined) return route;
   const allowed = allowedMethods(path);
   if (allowed.length === 0) {

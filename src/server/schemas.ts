@@ -7,6 +7,7 @@ import type {
   StatusBody,
 } from '../protocol.js';
 import { PROBLEMS } from './problem.js';
+import { BODIES, type BodyName, type BodyShape } from './request-bodies.js';
 import { REASON_CODES, STATE_NAMES } from './vocabulary.js';
 
 export type Schema = Readonly<Record<string, unknown>>;
@@ -54,6 +55,7 @@ const countsFields: Fields<RotationCounts> = {
   adopted: count('Credentials that another process wrote and this daemon took over.'),
   requests: count('Requests to the token endpoint, whatever came of them.'),
   failures: count('Requests that brought no new credential.'),
+  rejections: count('Reports of consumers that the access token was answered with a 401.'),
 };
 
 const accountStatusFields: Fields<AccountStatus> = {
@@ -110,6 +112,23 @@ const statusFields: Fields<StatusBody> = {
   accounts: { type: 'array', items: { $ref: '#/components/schemas/AccountStatus' } },
 };
 
+/** What a request must carry is said once, in request-bodies.ts. */
+function bodySchema(name: BodyName): Schema {
+  const { title, description, fields }: BodyShape = BODIES[name];
+  const properties = Object.entries(fields).map(([field, { description, pattern, example }]) => [
+    field,
+    { type: 'string', pattern, description, examples: [example] },
+  ]);
+  return {
+    title,
+    description,
+    type: 'object',
+    required: Object.keys(fields),
+    properties: Object.fromEntries(properties),
+    additionalProperties: false,
+  };
+}
+
 const healthFields: Fields<HealthBody> = { account, state, reason, detail };
 
 const problemFields: Fields<ProblemBody> = {
@@ -131,6 +150,7 @@ export const SCHEMAS = {
   Status: object('The status of the daemon', 'Never holds a token.', statusFields),
   Health: object('The health of an account', 'Its state in short.', healthFields),
   Problem: object('A problem', 'Why there is no answer, as in RFC 9457.', problemFields),
+  Rejection: bodySchema('Rejection'),
   Openapi: {
     title: 'An OpenAPI document',
     type: 'object',

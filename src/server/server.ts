@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { describeError } from '../errors.js';
+import { createAskers } from './askers.js';
 import { trackConnections } from './connections.js';
 import { isStale, type EventStream, type ServerContext, type ServerOptions } from './context.js';
 import { createRequestCounts } from './counts.js';
@@ -77,6 +78,7 @@ function createContext(options: ServerOptions, limits: ServerLimits): ServerCont
   const source = {
     ...options,
     counts: createRequestCounts(),
+    askers: createAskers(options.clock),
     inFlight: new Set<ServerResponse>(),
     streams: new Set<EventStream>(),
   };

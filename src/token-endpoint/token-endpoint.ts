@@ -6,6 +6,7 @@ import type { Secret } from '../core/secret.js';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { Environment } from '../os/paths.js';
 import { readCertificates } from './certificates.js';
+import { gateBody } from './gate-body.js';
 import { observeExchange } from './observe-exchange.js';
 import { encodeRefresh, type BodyFormat, type ClientIdentity } from './request-body.js';
 
@@ -21,6 +22,11 @@ export interface TokenEndpointOptions extends ClientIdentity {
 }
 
 type Undici = typeof undiciModule;
+type SendRefresh = (
+  refreshToken: Secret,
+  onBytes: (bytes: Uint8Array) => void,
+  mayLeave: () => Promise<boolean>,
+) => Promise<Answer>;
 interface TlsSettings {
   readonly ca?: string[];
 }
@@ -42,20 +48,21 @@ export class TokenEndpoint {
   }
 
   /**
-   * Loads the client and reads the private roots, so that nothing but the sending itself is left for later.
+   * Loads the client and reads the private roots, so that nothing but the connection and the sending is left for later.
    *
    * @throws AuthdError `bad_configuration` if the roots that the environment names cannot be used
    */
-  async prepare(): Promise<(refreshToken: Secret, onBytes: (bytes: Uint8Array) => void) => Promise<Answer>> {
+  async prepare(): Promise<SendRefresh> {
     const undici = await import('undici');
     const ca = await readCertificates(this.#options.env);
     const agent = makeAgent(undici, this.#options.env, ca === undefined ? {} : { ca });
-    return (refreshToken, onBytes) => this.#send(undici.request, agent, refreshToken, onBytes);
+    return (...sending) => this.#send(undici.request, agent, ...sending);
   }
 
   /**
    * Sends a refresh token once. Never rejects, never retries, follows no redirect: what came of it is the answer.
-   * `onBytes` is given every piece of the answer's body as it comes, before anything else is done with it.
+   * `onBytes` is given every piece of the answer's body as it comes, before anything else is done with it. `mayLeave` is
+   * asked when the connection is there, right before the token leaves.
    *
    * Each call has a connection of its own. A kept-alive one that the server has just closed would turn a failure
    * that is harmless into one of which nobody knows whether the token was spent.
@@ -65,25 +72,31 @@ export class TokenEndpoint {
     agent: Dispatcher,
     refreshToken: Secret,
     onBytes: (bytes: Uint8Array) => void,
+    mayLeave: () => Promise<boolean>,
   ): Promise<Answer> {
     const { url, bodyFormat, userAgent, deadlineMs = DEADLINE_MS } = this.#options;
     const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
     const sending = { begun: false };
-    const onSending = (): void => {
+    const onLeaving = (): void => {
       sending.begun = true;
     };
     try {
       const response = await request(url, {
         method: 'POST',
-        headers: { 'content-type': contentType, accept: 'application/json', 'user-agent': userAgent },
-        body,
-        dispatcher: agent.compose(observeExchange({ onSending, onBytes })),
+        headers: {
+          'content-type': contentType,
+          'content-length': String(Buffer.byteLength(body)),
+          accept: 'application/json',
+          'user-agent': userAgent,
+        },
+        body: gateBody(body, { mayLeave, onLeaving }),
+        dispatcher: agent.compose(observeExchange(onBytes)),
         signal: AbortSignal.timeout(deadlineMs),
       });
       return {
         kind: 'answered',
         status: response.statusCode,
-        body: await readBody(response.body),
+        body: withoutSecret(await readBody(response.body), response.statusCode, refreshToken),
         retryAfter: single(response.headers['retry-after']),
         date: single(response.headers['date']),
       };
@@ -130,6 +143,11 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
     throw error;
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A server that repeats the refresh token in its complaint must not get it into a log. */
+function withoutSecret(body: string, status: number, secret: Secret): string {
+  return status === 200 ? body : body.replaceAll(secret.reveal(), secret.fingerprint);
 }
 
 function isWholeObject(text: string): boolean {

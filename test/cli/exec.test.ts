@@ -1,7 +1,8 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parse } from 'smol-toml';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSandbox, runCli, startCli, type CliEnd, type Sandbox } from './run-cli.js';
+import { CLI, makeSandbox, runCli, startCli, type CliEnd, type Sandbox } from './run-cli.js';
 import {
   CREDENTIAL,
   json,
@@ -70,6 +71,39 @@ describe('exec', () => {
     const args = ['exec', '--min-valid', '3600', '--', process.execPath, '-e', '0'];
     expect(await runCli(sandbox, args)).toMatchObject({ code: 0 });
     expect(requests).toEqual(['GET /v1/credential?min_valid=3600']);
+  });
+
+  it('tells Codex to ask the daemon, before all that the caller tells it', async () => {
+    await listen();
+    const codex = join(sandbox.directory, 'codex');
+    await writeFile(codex, '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o700 });
+    const { stdout } = await runCli(sandbox, ['--account', 'default', 'exec', '--', codex, 'exec', 'hello']);
+    const args = stdout.trimEnd().split('\n');
+    const overrides = args.slice(0, -2).filter((_arg, index) => index % 2 === 1);
+    expect(args.filter((arg) => arg === '-c')).toHaveLength(overrides.length);
+    expect(args.slice(-2)).toEqual(['exec', 'hello']);
+    expect(parse(overrides.join('\n'))).toMatchObject({
+      cli_auth_credentials_store: 'ephemeral',
+      model_provider: 'codex-authd',
+      model_providers: {
+        'codex-authd': {
+          base_url: CREDENTIAL.base_url,
+          http_headers: { 'ChatGPT-Account-ID': CREDENTIAL.account_id },
+          auth: {
+            command: process.execPath,
+            args: [CLI, 'token', '--codex', '--socket', sandbox.socket, '--account', 'default'],
+          },
+        },
+      },
+    });
+    expect(stdout).not.toContain(CREDENTIAL.access_token);
+  });
+
+  it('adds nothing to `codex login`, which must find the login where it is', async () => {
+    await listen();
+    const codex = join(sandbox.directory, 'codex');
+    await writeFile(codex, '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o700 });
+    expect((await runCli(sandbox, ['exec', '--', codex, 'login', 'status'])).stdout).toBe('login\nstatus\n');
   });
 
   it('leaves every word after -- to the command', async () => {

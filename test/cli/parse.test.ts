@@ -18,6 +18,7 @@ describe('a command line', () => {
       settings: { socket: '/s', codexHome: '/c', config: '/f' },
       account: 'a',
       json: false,
+      switches: new Set(),
       options: { socket: '/s', 'codex-home': '/c', config: '/f', account: 'a' },
       operands: [],
       rest: [],

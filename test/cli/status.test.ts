@@ -59,7 +59,7 @@ const LOGGED_OUT: AccountStatus = {
   last_rotation_at: null,
   written_by: null,
   written_at: null,
-  counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+  counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
 };
 
 describe('status of a running daemon', () => {

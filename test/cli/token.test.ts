@@ -221,6 +221,57 @@ describe('token, when there is none to be had', () => {
   });
 });
 
+/** The address in a line of the scripted daemon's book. */
+function addressOf(line = ''): URL {
+  return new URL(line.slice(line.indexOf('/')), 'http://localhost');
+}
+
+describe('token --codex', () => {
+  it('says which process asks, and wants a token for as long as Codex keeps it, in less than 4.5 s', async () => {
+    const { requests } = await listen();
+    expect(await runCli(sandbox, ['token', '--codex'])).toEqual(NOTHING_BUT_THE_TOKEN);
+    const query = addressOf(requests[0]).searchParams;
+    expect([...query.keys()].sort()).toEqual(['asker', 'min_valid', 'wait']);
+    expect(query.get('asker')).toMatch(new RegExp(`^${String(process.pid)}-[A-Za-z0-9.:]+$`));
+    expect(query.get('min_valid')).toBe('300');
+    expect(Number(query.get('wait'))).toBeGreaterThan(0);
+    expect(Number(query.get('wait'))).toBeLessThan(4);
+  });
+
+  it('says the same of itself each time', async () => {
+    const { requests } = await listen();
+    for (let times = 0; times < 2; times += 1) await runCli(sandbox, ['token', '--codex']);
+    const askers = requests.map((line) => addressOf(line).searchParams.get('asker'));
+    expect(new Set(askers).size).toBe(1);
+  });
+
+  it('waits for less if it is told to, and not for more', async () => {
+    const { requests } = await listen();
+    await runCli(sandbox, ['token', '--codex', '--wait', '1', '--min-valid', '7', '--account', 'default']);
+    await runCli(sandbox, ['token', '--codex', '--wait', '600']);
+    const waits = requests.map((line) => Number(addressOf(line).searchParams.get('wait')));
+    expect(requests[0]).toContain('account=default');
+    expect(requests[0]).toContain('min_valid=7&');
+    expect(waits[0]).toBe(1);
+    expect(waits[1]).toBeLessThan(4);
+  });
+
+  it('gives up on a daemon that hangs before Codex gives up on it, with exit code 5', async () => {
+    await listen({ 'GET /v1/credential': silence });
+    const startedMs = performance.now();
+    const { code, stdout, stderr } = await runCli(sandbox, ['token', '--codex']);
+    expect(performance.now() - startedMs).toBeLessThan(5000);
+    expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
+    expect(stderr).toContain('the daemon did not answer within');
+  }, 10_000);
+
+  it('takes no value', async () => {
+    const { requests } = await listen();
+    expect(await runCli(sandbox, ['token', '--codex=1'])).toMatchObject({ code: 2, stdout: '' });
+    expect(requests).toEqual([]);
+  });
+});
+
 describe('token, when stdout fails', () => {
   it('ends without a word if the reader has gone away', async () => {
     await listen();

@@ -111,6 +111,25 @@ describe('a request', () => {
     });
   });
 
+  it.each(['POST', 'PUT', 'DELETE'] as const)(
+    'sends the body of a %s as JSON, with its length',
+    async (method) => {
+      const seen: unknown[] = [];
+      const daemon = await startScriptedDaemon(socket, {
+        [`${method} /x`]: (request, response) => {
+          const { 'content-type': type, 'content-length': length } = request.headers;
+          request.setEncoding('utf8').on('data', (text: string) => seen.push(type, length, text));
+          request.once('end', () => {
+            json([])(request, response);
+          });
+        },
+      });
+      onTestFinished(daemon.close);
+      await ask({ socket, method, path: '/x', body: { naïve: true }, deadlineMs: 10_000 });
+      expect(seen).toEqual(['application/json', '15', '{"naïve":true}']);
+    },
+  );
+
   it('gives no hint, reason or time where the problem has none', async () => {
     await serve(problem(404, 'not_found', 'no'));
     const { hint, reason, retryAtMs } = await failure(askX());

@@ -124,6 +124,7 @@ describe('the settings', () => {
       backoff_max_seconds = 7
       offline_retry_seconds = 8
       demand_interval_seconds = 9.5
+      rejection_interval_seconds = 9.6
     `);
     expect(policy).toEqual({
       leadFraction: 0.5,
@@ -137,6 +138,7 @@ describe('the settings', () => {
       backoffMaxMs: 7000,
       offlineRetryMs: 8000,
       demandIntervalMs: 9500,
+      rejectionIntervalMs: 9600,
     });
   });
 

@@ -117,4 +117,5 @@ export const policy: fc.Arbitrary<RefreshPolicy> = fc.record({
   backoffMaxMs: fc.integer({ min: 100, max: DAY_MS }),
   offlineRetryMs: fc.integer({ min: 100, max: DAY_MS }),
   demandIntervalMs: spanMs,
+  rejectionIntervalMs: spanMs,
 });

@@ -19,6 +19,7 @@ describe('the record behind the books', () => {
         await new Promise((resolve) => setImmediate(resolve));
         saved.push(record);
         writing -= 1;
+        return true;
       },
     };
     const ledger = new Ledger('default', store, SILENT);

@@ -421,7 +421,7 @@ describe('what is counted as adopted', () => {
     open();
     await world.clock.advance(MINUTE);
     expect(refreshTokenIn(world.file.text)).toBe('of-codex');
-    expect(keeper.snapshot().counts).toEqual({ own: 0, adopted: 1, requests: 1, failures: 0 });
+    expect(keeper.snapshot().counts).toEqual({ own: 0, adopted: 1, requests: 1, failures: 0, rejections: 0 });
   });
 
   it('is nothing that we wrote, also if it took two attempts to store it', async () => {
@@ -430,7 +430,7 @@ describe('what is counted as adopted', () => {
     world.file.failures = [new Error('EIO')];
     const keeper = await world.keeper();
     await world.clock.advance(MINUTE);
-    expect(keeper.snapshot().counts).toEqual({ own: 1, adopted: 0, requests: 1, failures: 0 });
+    expect(keeper.snapshot().counts).toEqual({ own: 1, adopted: 0, requests: 1, failures: 0, rejections: 0 });
   });
 });
 

@@ -85,7 +85,7 @@ export class World {
         save: (record) => {
           if (!this.isRecordWritable) return Promise.reject(new Error('EROFS'));
           this.record = record;
-          return Promise.resolve();
+          return Promise.resolve(true);
         },
       },
       log: {
@@ -223,6 +223,8 @@ class VirtualServer implements TokenEndpointPort {
   /** What the next requests are answered; then it rotates again. */
   answers: (Answer | (() => Promise<Answer> | Answer))[] = [];
   lifetimeMs = HOUR;
+  /** Settles when a connection to it has been made. */
+  connection: Promise<void> = Promise.resolve();
   /** By how much its clock is ahead of the machine's. */
   aheadMs = 0;
   /** Whether its answers have a Date. */
@@ -233,7 +235,11 @@ class VirtualServer implements TokenEndpointPort {
   }
 
   prepare(): Promise<SendRefresh> {
-    return Promise.resolve((refreshToken, onBytes) => this.#send(refreshToken.reveal(), onBytes));
+    return Promise.resolve(async (refreshToken, onBytes, mayLeave) => {
+      await this.connection;
+      if (!(await mayLeave())) return { kind: 'never_sent', code: 'withheld', message: 'withheld' };
+      return this.#send(refreshToken.reveal(), onBytes);
+    });
   }
 
   async #send(refreshToken: string, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {

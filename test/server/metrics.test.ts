@@ -7,7 +7,10 @@ import { createScriptedKeeper, makeCredential, makeState } from './scripted-keep
 describe('GET /metrics', () => {
   it('is Prometheus text with a line for each value of each account', async () => {
     const { socketPath, keeper, keepers } = await start();
-    keeper.set({ counts: { own: 3, adopted: 2, requests: 5, failures: 1 }, clockOffsetMs: 12_500 });
+    keeper.set({
+      counts: { own: 3, adopted: 2, requests: 5, failures: 1, rejections: 4 },
+      clockOffsetMs: 12_500,
+    });
     const work = createScriptedKeeper('work "x"');
     work.set({ state: makeState('no_file'), credential: null, login: null, nextRotationAtMs: null });
     keepers.set(work.account, work);
@@ -35,6 +38,8 @@ describe('GET /metrics', () => {
       'codex_authd_rotations_total{account="work \\"x\\"",by="other"}': 0,
       'codex_authd_failures_total{account="default"}': 1,
       'codex_authd_failures_total{account="work \\"x\\""}': 0,
+      'codex_authd_rejections_total{account="default"}': 4,
+      'codex_authd_rejections_total{account="work \\"x\\""}': 0,
       // This very scrape.
       codex_authd_requests_in_flight: 1,
       codex_authd_event_streams: 0,
@@ -45,7 +50,7 @@ describe('GET /metrics', () => {
   it('reads every value anew, and forgets accounts that are gone', async () => {
     const { socketPath, keeper, keepers } = await start();
     await ask(socketPath, '/metrics');
-    keeper.set({ counts: { own: 1, adopted: 0, requests: 1, failures: 0 } });
+    keeper.set({ counts: { own: 1, adopted: 0, requests: 1, failures: 0, rejections: 0 } });
     await ask(socketPath, '/metrics');
     const twice = readSeries((await ask(socketPath, '/metrics')).body);
     expect(twice['codex_authd_rotations_total{account="default",by="own"}']).toBe(1);

@@ -19,6 +19,7 @@ interface Operation {
   readonly summary: string;
   readonly description: string;
   readonly parameters: readonly { readonly $ref: string }[];
+  readonly requestBody?: { readonly content: Record<string, Content> };
   readonly responses: Record<string, Described>;
 }
 interface Document {
@@ -53,9 +54,9 @@ describe('GET /v1/openapi.json', () => {
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
     const answering: string[] = [];
-    for (const path of [...Object.keys(document.paths), '/v1/rejected', '/v1/published', '/', '/v1']) {
+    for (const path of new Set([...Object.keys(document.paths), '/v1/published', '/', '/v1'])) {
       for (const method of METHODS) {
-        const status = await statusOf(harness, path, method);
+        const status = await statusOf(harness, path, method, document);
         if (status !== 404 && status !== 405) answering.push(`${method} ${path}`);
       }
     }
@@ -69,24 +70,48 @@ describe('GET /v1/openapi.json', () => {
       'GET /v1/status',
       'GET /v1/token',
       'POST /v1/refresh',
+      'POST /v1/rejected',
     ]);
   });
 
   it('lists exactly the parameters that each route takes', async () => {
     const harness = await start();
     const document = await fetchDocument(harness);
-    const values = { account: 'default', min_valid: '1', wait: '1' };
+    const values = { account: 'default', min_valid: '1', wait: '1', asker: '4711-8812345' };
     for (const [path, operations] of Object.entries(document.paths)) {
       for (const [method, operation] of Object.entries(operations)) {
         const listed = operation.parameters.map(({ $ref }) => $ref.slice('#/components/parameters/'.length));
         const taken: string[] = [];
         for (const [name, value] of Object.entries(values)) {
-          if ((await statusOf(harness, `${path}?${name}=${value}`, method.toUpperCase())) !== 400)
-            taken.push(name);
+          const target = `${path}?${name}=${value}`;
+          if ((await statusOf(harness, target, method.toUpperCase(), document)) !== 400) taken.push(name);
         }
         expect(taken, path).toEqual(listed);
       }
     }
+  });
+
+  it('gives an example of each body that is taken, and what it describes as wrong is refused', async () => {
+    const harness = await start();
+    const document = await fetchDocument(harness);
+    const taken: string[] = [];
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, operation] of Object.entries(operations)) {
+        const example = exampleBody(document, operation);
+        if (example === undefined) continue;
+        taken.push(`${method} ${path}`);
+        check(document, bodySchemaOf(operation), example);
+        for (const field of Object.keys(example)) {
+          const wrong = { ...example, [field]: 'wrong' };
+          expect(() => {
+            check(document, bodySchemaOf(operation), wrong);
+          }).toThrow();
+          const sent = { method: method.toUpperCase(), ...jsonBody(wrong) };
+          expect((await ask(harness.socketPath, path, sent)).status).toBe(400);
+        }
+      }
+    }
+    expect(taken).toContain('post /v1/rejected');
   });
 
   it('says what everything is for', async () => {
@@ -110,8 +135,10 @@ describe('every answer is as the document says', () => {
     const error = new AuthdError(code, 'what happened', { hint: 'x', reason: 'no_file', retryAtMs });
     harness.keeper.onCredential = () => Promise.reject(error);
     harness.keeper.onRefresh = () => Promise.reject(error);
+    harness.keeper.onRejected = () => Promise.reject(error);
   };
   const nothing = (): void => undefined;
+  const report: Asking = { method: 'POST', ...jsonBody({ fingerprint: '0123456789ab' }) };
   const loggedOut = ({ keeper }: Harness): void => {
     keeper.set({
       state: makeState('no_file'),
@@ -153,6 +180,11 @@ describe('every answer is as the document says', () => {
     ['/v1/refresh', 200, nothing, { method: 'POST' }],
     ['/v1/refresh', 429, refuse('rate_limited', 1e12), { method: 'POST' }],
     ['/v1/refresh', 503, refuse('login_required'), { method: 'POST' }],
+    ['/v1/rejected', 200, nothing, report],
+    ['/v1/rejected', 400, nothing, { method: 'POST' }],
+    ['/v1/rejected', 413, nothing, { ...report, body: ' '.repeat(40_000) }],
+    ['/v1/rejected', 429, refuse('rate_limited', 1e12), report],
+    ...problems.map((code): Case => ['/v1/rejected', 503, refuse(code, 1e12), report]),
     ['/v1/status', 200, nothing],
     ['/v1/status', 200, loggedOut],
     ['/v1/openapi.json', 200, nothing],
@@ -207,11 +239,36 @@ async function fetchDocument({ socketPath }: Harness): Promise<Document> {
 }
 
 /** The status of an answer, whatever follows: an event stream does not end by itself. */
-async function statusOf({ socketPath }: Harness, path: string, method: string): Promise<number> {
+async function statusOf(
+  { socketPath }: Harness,
+  path: string,
+  method: string,
+  document: Document,
+): Promise<number> {
   if (path.startsWith('/v1/events') && method === 'GET') {
     return (await ask(socketPath, path, { method: 'HEAD' })).status;
   }
-  return (await ask(socketPath, path, { method })).status;
+  const operation = document.paths[path.split('?', 1)[0] ?? '']?.[method.toLowerCase()];
+  const body = operation && exampleBody(document, operation);
+  return (await ask(socketPath, path, { method, ...(body && jsonBody(body)) })).status;
+}
+
+function bodySchemaOf({ requestBody }: Operation): object | undefined {
+  return requestBody?.content['application/json']?.schema;
+}
+
+/** The body that the examples of its fields make; undefined for a route that takes none. */
+function exampleBody(document: Document, operation: Operation): Record<string, string> | undefined {
+  const schema = bodySchemaOf(operation);
+  if (schema === undefined || !('$ref' in schema)) return undefined;
+  const { properties } = follow(document, String(schema.$ref)) as {
+    properties: Record<string, { examples: readonly [string] }>;
+  };
+  return Object.fromEntries(Object.entries(properties).map(([name, { examples }]) => [name, examples[0]]));
+}
+
+function jsonBody(value: object): Pick<Asking, 'headers' | 'body'> {
+  return { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(value) };
 }
 
 function checkReply(document: Document, operation: Operation | undefined, reply: Reply): void {

@@ -182,7 +182,7 @@ describe('a wrong request', () => {
     '/V1/credential',
     '/v1/%63redential',
     '/v1/../v1/token',
-    '/v1/rejected',
+    '/v1/rejected/',
     '/v1/published',
     '//',
     '//v1/token',

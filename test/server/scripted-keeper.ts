@@ -8,6 +8,7 @@ import type {
   KeeperEvent,
   KeeperSnapshot,
   LoginFacts,
+  RejectionRequest,
 } from '../../src/keeper/snapshot.js';
 import type { RotationCounts } from '../../src/protocol.js';
 
@@ -17,10 +18,12 @@ type RefreshRequest = Pick<CredentialRequest, 'waitMs' | 'signal'>;
 export interface ScriptedKeeper extends CredentialKeeper {
   readonly asked: CredentialRequest[];
   readonly refreshed: RefreshRequest[];
+  readonly reported: RejectionRequest[];
   /** How many listen. */
   readonly listeners: number;
   onCredential: (request: CredentialRequest) => Promise<PublishedCredential>;
   onRefresh: (request: RefreshRequest) => Promise<PublishedCredential>;
+  onRejected: (request: RejectionRequest) => Promise<PublishedCredential>;
   /** What the snapshot shows from now on. Tells nobody. */
   set(change: Partial<KeeperSnapshot>): void;
   emit(event: KeeperEvent): void;
@@ -76,11 +79,12 @@ function makeLogin(credential: PublishedCredential): LoginFacts {
   };
 }
 
-const NO_COUNTS: RotationCounts = { own: 0, adopted: 0, requests: 0, failures: 0 };
+const NO_COUNTS: RotationCounts = { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 };
 
 export function createScriptedKeeper(account = 'default', now = (): number => ISSUED_AT_MS): ScriptedKeeper {
   const asked: CredentialRequest[] = [];
   const refreshed: RefreshRequest[] = [];
+  const reported: RejectionRequest[] = [];
   const listeners = new Set<(event: KeeperEvent) => void>();
   const first = makeCredential();
   let snapshot: KeeperSnapshot = {
@@ -100,11 +104,13 @@ export function createScriptedKeeper(account = 'default', now = (): number => IS
     account,
     asked,
     refreshed,
+    reported,
     get listeners() {
       return listeners.size;
     },
     onCredential: () => current(),
     onRefresh: () => current(),
+    onRejected: () => current(),
     now,
     snapshot: () => snapshot,
     credential(request) {
@@ -114,6 +120,10 @@ export function createScriptedKeeper(account = 'default', now = (): number => IS
     refresh(request) {
       refreshed.push(request);
       return keeper.onRefresh(request);
+    },
+    rejected(request) {
+      reported.push(request);
+      return keeper.onRejected(request);
     },
     subscribe(listener) {
       listeners.add(listener);

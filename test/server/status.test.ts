@@ -41,7 +41,7 @@ describe('GET /v1/status', () => {
           auth_file: '/home/ada/.codex/auth.json',
           token_endpoint: 'https://auth.openai.com/oauth/token',
           clock_offset_seconds: 0,
-          counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+          counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
         },
       ],
     };
@@ -88,7 +88,7 @@ describe('GET /v1/status', () => {
         auth_file: '/home/ada/.codex/auth.json',
         token_endpoint: 'https://auth.openai.com/oauth/token',
         clock_offset_seconds: -3600,
-        counts: { own: 0, adopted: 0, requests: 0, failures: 0 },
+        counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
       },
     ]);
   });

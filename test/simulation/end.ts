@@ -2,10 +2,12 @@ import { readLogin } from '../../src/core/login.js';
 import { REASONS } from '../../src/core/reasons.js';
 import { Secret } from '../../src/core/secret.js';
 import type { Daemon } from './world/daemon.js';
+import type { Inspector } from './world/inspector.js';
 import type { World } from './world/world.js';
 import type { Plan } from './plan.js';
 
 const HOUR_MS = 3600 * 1000;
+const HEALING_MS = 120_000;
 
 /**
  * Everything is well from now on. What is in the file decides how the run must end: a login that the server still knows is
@@ -60,6 +62,7 @@ export async function judgeEnd(
     });
     await goOn(() => outcome !== 'none');
     if (outcome !== 'served') inspector.blame(`a consumer was ${outcome}, although all is well`);
+    await judgeHealing(daemons, inspector, goOn);
   } else {
     expectState(world, seen, ['login_required']);
     blameForLoss(world, token);
@@ -67,6 +70,25 @@ export async function judgeEnd(
   await goOn(() => daemon.kept?.keeper.flight == null);
   blameForLeftovers(world, reason === 'valid');
   blameForJournals(world, daemon, plan, token);
+}
+
+/**
+ * A token that is ended now is replaced within the minute between two rotations on reports, and some: by one daemon at
+ * least, because the one that has not got the account's lock can only say so.
+ */
+async function judgeHealing(
+  daemons: readonly Daemon[],
+  inspector: Inspector,
+  goOn: (isOver: () => boolean) => Promise<void>,
+): Promise<void> {
+  const outcomes: string[] = [];
+  for (const daemon of daemons) {
+    const fingerprint = daemon.kept?.keeper.snapshot().login?.fingerprint ?? '';
+    const report = daemon.report({ fingerprint, minValidMs: 0, waitMs: HEALING_MS });
+    void report.then((outcome) => outcomes.push(outcome));
+  }
+  await goOn(() => outcomes.length === daemons.length);
+  if (!outcomes.includes('served')) inspector.blame(`a rejected token was not replaced: ${outcomes.join()}`);
 }
 
 /** The one that has the account's lock first: the other one can only say that it has not. */

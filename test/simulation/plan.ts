@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { CodexVersion } from './world/codex.js';
 import type { Mishap } from './world/network.js';
-import type { Deed } from './world/people.js';
+import type { Deed, Reporting } from './world/people.js';
 import type { DiskTrouble } from './world/world.js';
 
 /** A run is determined by its plan: what the world is like, and what happens to it when. */
@@ -44,7 +44,8 @@ export type What =
       readonly waitMs: number;
       readonly leaves: boolean;
     }
-  | { readonly kind: 'refresh'; readonly daemon: number };
+  | { readonly kind: 'refresh'; readonly daemon: number }
+  | ({ readonly kind: 'report'; readonly daemon: number } & Reporting);
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -132,6 +133,18 @@ const what: fc.Arbitrary<What> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('refresh'), daemon }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('report'),
+      daemon,
+      isTrue: fc.boolean(),
+      consumers: fc.integer({ min: 1, max: 5 }),
+      times: fc.integer({ min: 1, max: 12 }),
+      pauseMs: fc.integer({ min: 0, max: 20 * SECOND }),
+      waitMs: fc.integer({ min: 0, max: 30 * SECOND }),
+    }),
+  },
 );
 
 const happening: fc.Arbitrary<Happening> = fc.record({

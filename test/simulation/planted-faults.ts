@@ -98,12 +98,12 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
       ? { ...file, write: (bytes, at) => file.write(withoutNote(bytes), at).then(() => bytes.length) }
       : file,
   ),
-  'retry an unknown outcome at once': onEndpoint((send) => async (token, onBytes) => {
-    const answer = await send(token, onBytes);
-    return answer.kind === 'lost' ? send(token, onBytes) : answer;
+  'retry an unknown outcome at once': onEndpoint((send) => async (...sending) => {
+    const answer = await send(...sending);
+    return answer.kind === 'lost' ? send(...sending) : answer;
   }),
-  'ask a dead token again': onEndpoint((send) => async (token, onBytes) => {
-    const answer = await send(token, onBytes);
+  'ask a dead token again': onEndpoint((send) => async (...sending) => {
+    const answer = await send(...sending);
     return answer.kind === 'answered' && answer.status === 401 ? { ...answer, status: 500 } : answer;
   }),
   'serve after a logout': onFileSystem((fs) => {
@@ -173,9 +173,9 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     openEndpoint: (config) => undated(surroundings.openEndpoint(config)),
   }),
   'write a refresh token into the log': (surroundings) =>
-    onEndpoint((send) => (token, onBytes) => {
+    onEndpoint((send) => (token, ...rest) => {
       surroundings.log.info({ token: token.reveal() }, 'sending');
-      return send(token, onBytes);
+      return send(token, ...rest);
     })(surroundings),
   'leave temporary files behind': onFileSystem((fs) => ({
     ...fs,
@@ -217,8 +217,8 @@ function undated(endpoint: Endpoint): Endpoint {
     ...endpoint,
     prepare: async () => {
       const send = await endpoint.prepare();
-      return async (token, onBytes) => {
-        const answer = await send(token, onBytes);
+      return async (...sending) => {
+        const answer = await send(...sending);
         return answer.kind === 'answered' ? { ...answer, date: null } : answer;
       };
     },

@@ -1,7 +1,8 @@
+import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Surroundings } from '../../src/surroundings.js';
 import { Daemon } from './world/daemon.js';
 import { judgeEnd } from './end.js';
-import { run as runCodex } from './world/people.js';
+import { reportTokens, run as runCodex } from './world/people.js';
 import type { VirtualProcess } from './world/process.js';
 import type { LockTable } from './world/shared-locks.js';
 import { loginDocument, textOf } from './world/login-text.js';
@@ -24,6 +25,8 @@ export interface Report {
 export interface RunOptions {
   readonly tamper?: Tamper;
   readonly isTraced?: boolean;
+  /** Another one than the daemon has by default. */
+  readonly policy?: RefreshPolicy;
 }
 
 const SECOND = 1000;
@@ -33,7 +36,7 @@ const MOST_STEPS = 1_000_000;
 /** Lets everything happen that a plan says, looks at every step, and judges how it ended. */
 export async function run(
   plan: Plan,
-  { tamper = (same) => same, isTraced = false }: RunOptions = {},
+  { tamper = (same) => same, isTraced = false, policy = DEFAULT_POLICY }: RunOptions = {},
 ): Promise<Report> {
   const tickMs = Math.min(Math.max(plan.lifetimeMs / 4, 10 * SECOND), 24 * 3600 * SECOND);
   const state = '/home/somebody/.local/state/codex-authd';
@@ -45,7 +48,13 @@ export async function run(
   const locks: LockTable = new Map();
   const daemons = Array.from({ length: plan.daemons }, (_, index) => {
     const stateDirectory = stateDirectories[index % stateDirectories.length] ?? '';
-    return new Daemon(`daemon-${String(index)}`, world, locks, { ...plan, stateDirectory, tickMs, tamper });
+    return new Daemon(`daemon-${String(index)}`, world, locks, {
+      ...plan,
+      stateDirectory,
+      tickMs,
+      tamper,
+      policy,
+    });
   });
   const counts = { crashes: 0, faults: 0, rivalWrites: 0 };
   const script = new Script(plan.happenings, world, (what) => {
@@ -207,6 +216,11 @@ function happen(
     }
     case 'refresh':
       void daemonOf(what.daemon)?.refresh();
+      return;
+    case 'report': {
+      const daemon = daemonOf(what.daemon);
+      if (daemon !== undefined) reportTokens(world, daemon, what);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_POLICY } from '../../src/core/plan.js';
 import { planOf } from './plan.js';
 import { PLANTED_FAULTS } from './planted-faults.js';
 import { run } from './run.js';
@@ -8,7 +9,10 @@ const SEEDS = 150;
 /** No planted fault may hide for longer. */
 const MOST_SEEDS = 20_000;
 /** Where the search for those begins that take long to find from the first seed. */
-const NEAR: Readonly<Record<string, number>> = { 'know only its own state directory': 600 };
+const NEAR: Readonly<Record<string, number>> = {
+  'know only its own state directory': 700,
+  'know nothing of Codex’s locks': 250,
+};
 
 describe('the simulation', () => {
   it('finds nothing on fixed seeds', async () => {
@@ -44,6 +48,24 @@ describe('the simulation', () => {
 });
 
 describe('the simulation finds a daemon that would', () => {
+  it('rotate on each report of a consumer', async () => {
+    const policy = { ...DEFAULT_POLICY, rejectionIntervalMs: 0 };
+    let found: string | null = null;
+    for (let seed = 0; found === null && seed < MOST_SEEDS; seed += 1) {
+      found = (await run(planOf(seed), { policy })).violation;
+    }
+    expect(found).toBe('reports of consumers drive the token endpoint');
+  }, 60_000);
+
+  it('hear one report, and no other', async () => {
+    const policy = { ...DEFAULT_POLICY, rejectionIntervalMs: 10 ** 12 };
+    let found: string | null = null;
+    for (let seed = 0; found === null && seed < MOST_SEEDS; seed += 1) {
+      found = (await run(planOf(seed), { policy })).violation;
+    }
+    expect(found).toMatch(/^a rejected token was not replaced: /);
+  }, 60_000);
+
   it.each(Object.entries(PLANTED_FAULTS))(
     '%s',
     async (name, tamper) => {

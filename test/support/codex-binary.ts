@@ -20,23 +20,37 @@ const CACHE = fileURLToPath(new URL('../../.cache/codex', import.meta.url));
  * asked for the first time.
  */
 export async function codexBinary(version: CodexVersion): Promise<string> {
-  const home = join(CACHE, version);
-  if (!(await exists(home))) await install(version, home);
+  return binaryIn(await installed(version, `@openai/codex@${version}`));
+}
+
+/** The newest SDK for TypeScript, which brings a Codex of the same version. */
+const SDK_VERSION = '0.163.0';
+
+/** The directory of the real package `@openai/codex-sdk`, from the same cache. */
+export async function sdkPackage(): Promise<string> {
+  const home = await installed(`sdk-${SDK_VERSION}`, `@openai/codex-sdk@${SDK_VERSION}`);
+  return join(home, 'node_modules', '@openai', 'codex-sdk');
+}
+
+async function binaryIn(home: string): Promise<string> {
   const vendor = join(home, 'node_modules', '@openai', `codex-${process.platform}-${process.arch}`, 'vendor');
   const [triple] = await readdir(vendor);
   if (triple === undefined) throw new Error(`there is no Codex for this system in ${vendor}`);
   return join(vendor, triple, 'bin', 'codex');
 }
 
-/** Whole or not at all: two test files may want it at once, and a download may break off. */
-async function install(version: CodexVersion, home: string): Promise<void> {
+/** The place in the cache where a package is installed. Whole or not at all: two test files may want it at once, and a download may break off. */
+async function installed(name: string, what: string): Promise<string> {
+  const home = join(CACHE, name);
+  if (await exists(home)) return home;
   await mkdir(CACHE, { recursive: true });
-  const draft = await mkdtemp(join(CACHE, `.${version}-`));
+  const draft = await mkdtemp(join(CACHE, `.${name}-`));
   try {
-    await npmInstall(`@openai/codex@${version}`, draft);
+    await npmInstall(what, draft);
     await rename(draft, home).catch(async (error: unknown) => {
       if (!(await exists(home))) throw error;
     });
+    return home;
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -47,7 +61,7 @@ async function npmInstall(what: string, prefix: string): Promise<void> {
   try {
     await promisify(execFile)('npm', ['install', ...options, what], { cwd: prefix, env: realEnvironment() });
   } catch (error) {
-    throw new Error(`the real Codex cannot be installed from npm: ${describeError(error)}`, { cause: error });
+    throw new Error(`${what} cannot be installed from npm: ${describeError(error)}`, { cause: error });
   }
 }
 

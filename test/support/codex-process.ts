@@ -29,12 +29,8 @@ export interface RunningCodex {
   readonly ended: Promise<CodexEnd>;
 }
 
-/** Writes the config.toml with which Codex talks to a mock of the model and to nobody else (facts 4.6). */
-export async function configureCodex(sandbox: Sandbox, responsesUrl: string): Promise<void> {
-  await writeFile(
-    join(sandbox.codexHome, 'config.toml'),
-    `model = "of-the-tests"
-model_provider = "mock"
+/** A config.toml that names no provider, and keeps Codex from whatever the tests do not ask for. */
+export const QUIET_CONFIG = `model = "of-the-tests"
 check_for_update_on_startup = false
 
 [analytics]
@@ -42,7 +38,14 @@ enabled = false
 
 [feedback]
 enabled = false
+`;
 
+/** Writes the config.toml with which Codex talks to a mock of the model and to nobody else (facts 4.6). */
+export async function configureCodex(sandbox: Sandbox, responsesUrl: string): Promise<void> {
+  await writeFile(
+    join(sandbox.codexHome, 'config.toml'),
+    `model_provider = "mock"
+${QUIET_CONFIG}
 [model_providers.mock]
 name = "mock"
 base_url = "${responsesUrl}"
@@ -55,27 +58,35 @@ stream_max_retries = 0
   );
 }
 
+/** The whole environment of a Codex that reaches nothing but this machine. */
+export async function codexEnvironment({
+  sandbox,
+  tokenEndpoint,
+}: Pick<CodexOptions, 'sandbox' | 'tokenEndpoint'>): Promise<Record<string, string>> {
+  const temporary = join(sandbox.directory, 'tmp');
+  await mkdir(temporary, { recursive: true });
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: sandbox.directory,
+    TMPDIR: temporary,
+    TZ: 'UTC',
+    CODEX_HOME: sandbox.codexHome,
+    CODEX_REFRESH_TOKEN_URL_OVERRIDE: tokenEndpoint,
+    // Nobody listens on port 1: what is not on this machine cannot be reached.
+    HTTPS_PROXY: 'http://127.0.0.1:1',
+    HTTP_PROXY: 'http://127.0.0.1:1',
+    ALL_PROXY: 'http://127.0.0.1:1',
+    NO_PROXY: '127.0.0.1,localhost',
+  };
+}
+
 /** A real Codex with a home of its own, which reaches nothing but this machine. It is killed when the test is over. */
 export async function startCodex(args: readonly string[], options: CodexOptions): Promise<RunningCodex> {
   const { sandbox, input = '', under = [] } = options;
-  const temporary = join(sandbox.directory, 'tmp');
-  await mkdir(temporary, { recursive: true });
   const [command = options.binary, ...rest] = [...under, options.binary, ...args];
   const child = spawn(command, rest, {
     cwd: sandbox.directory,
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      HOME: sandbox.directory,
-      TMPDIR: temporary,
-      TZ: 'UTC',
-      CODEX_HOME: sandbox.codexHome,
-      CODEX_REFRESH_TOKEN_URL_OVERRIDE: options.tokenEndpoint,
-      // Nobody listens on port 1: what is not on this machine cannot be reached.
-      HTTPS_PROXY: 'http://127.0.0.1:1',
-      HTTP_PROXY: 'http://127.0.0.1:1',
-      ALL_PROXY: 'http://127.0.0.1:1',
-      NO_PROXY: '127.0.0.1,localhost',
-    },
+    env: await codexEnvironment(options),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => undefined).end(input);

@@ -27,7 +27,16 @@ async function refresh(
     userAgent: 'a test',
     env: {},
   });
-  return readOutcome(await (await client.prepare())(new Secret(refreshToken), () => undefined), Date.now());
+  return readOutcome(
+    await (
+      await client.prepare()
+    )(
+      new Secret(refreshToken),
+      () => undefined,
+      () => Promise.resolve(true),
+    ),
+    Date.now(),
+  );
 }
 
 function refreshTokenOf(outcome: Outcome): string {

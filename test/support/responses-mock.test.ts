@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { ResponsesMock } from './responses-mock.js';
 import { StrictTokenEndpoint } from './strict-token-endpoint.js';
-import { fingerprintOf } from './tokens.js';
+import { ACCOUNT_ID, fingerprintOf } from './tokens.js';
 
 async function start(): Promise<{ mock: ResponsesMock; endpoint: StrictTokenEndpoint }> {
   const endpoint = await StrictTokenEndpoint.start();
@@ -15,11 +15,16 @@ async function start(): Promise<{ mock: ResponsesMock; endpoint: StrictTokenEndp
   return { mock, endpoint };
 }
 
-function ask({ baseUrl }: ResponsesMock, token: string | null, path = '/responses'): Promise<Response> {
+function ask(
+  { baseUrl }: ResponsesMock,
+  token: string | null,
+  path = '/responses',
+  accountId = ACCOUNT_ID,
+): Promise<Response> {
   return fetch(`${baseUrl}${path}`, {
     method: 'POST',
     headers: {
-      'chatgpt-account-id': 'acct',
+      'chatgpt-account-id': accountId,
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     },
     body: '{"input":"hi"}',
@@ -39,7 +44,7 @@ it('the model answers a valid token with the three events that Codex needs', asy
   ]);
   expect(text).toContain('hello from the mock');
   expect(mock.requests).toMatchObject([
-    { outcome: 'answered', fingerprint: fingerprintOf(token), accountId: 'acct', body: { input: 'hi' } },
+    { outcome: 'answered', fingerprint: fingerprintOf(token), accountId: ACCOUNT_ID, body: { input: 'hi' } },
   ]);
 });
 
@@ -54,6 +59,15 @@ it('the model answers 401 to a token that has expired, was ended with its login,
     expect((await ask(mock, token)).status).toBe(401);
   }
   expect(mock.turns('unauthorized')).toHaveLength(4);
+});
+
+it('the model answers 401 to a token whose account the request does not name, and to one that was ended early', async () => {
+  const { mock, endpoint } = await start();
+  const { access_token: token } = endpoint.login();
+  expect((await ask(mock, token, '/responses', 'acct-other')).status).toBe(401);
+  expect((await ask(mock, token)).status).toBe(200);
+  endpoint.endAccessToken(token);
+  expect((await ask(mock, token)).status).toBe(401);
 });
 
 it('the model refuses a valid token when it is told to, and books what it does not know', async () => {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { buffer } from 'node:stream/consumers';
 import { makeDeferred } from './deferred.js';
 import { errorBody } from './scripted-answers.js';
-import { fingerprintOf } from './tokens.js';
+import { accountOf, fingerprintOf } from './tokens.js';
 
 /** A request as it stands in the mock's book. */
 export interface ModelRequest {
@@ -17,7 +17,7 @@ export interface ModelRequest {
   readonly accountId: string | null;
   /** The body as JSON; null if it is none. */
   readonly body: unknown;
-  readonly outcome: 'answered' | 'unauthorized' | 'strayed';
+  readonly outcome: 'answered' | 'listed' | 'unauthorized' | 'strayed';
 }
 
 export interface ResponsesMockOptions {
@@ -35,8 +35,9 @@ export interface TurnGate {
 
 /**
  * A fake of the backend that Codex talks to, on a loopback port: `POST <baseUrl>/responses` is answered with the three
- * events that Codex needs (facts 4.6), to a bearer token that is valid now; with 401 to every other. Whatever else is
- * asked is 404 and stands in the book as `strayed`.
+ * events that Codex needs (facts 4.6), to a bearer token that is valid now and comes with the header of its account
+ * (facts 4.1); with 401 to every other. So is `GET <baseUrl>/models`, with an empty list. Whatever else is asked is 404 and
+ * stands in the book as `strayed`.
  */
 export class ResponsesMock implements AsyncDisposable {
   /** All requests, in the order in which they were read. */
@@ -65,12 +66,12 @@ export class ResponsesMock implements AsyncDisposable {
   get baseUrl(): string {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('the mock is closed');
-    return `http://127.0.0.1:${String(address.port)}/v1`;
+    return `http://127.0.0.1:${String(address.port)}${BASE_PATH}`;
   }
 
   /** The turns that were asked for with this outcome. */
   turns(outcome: ModelRequest['outcome']): ModelRequest[] {
-    return this.requests.filter((request) => request.outcome === outcome);
+    return this.requests.filter((request) => request.path === TURNS && request.outcome === outcome);
   }
 
   /** Answers the next turns with 401, whatever their token: as a server that has ended a token early (facts 1.5). */
@@ -116,30 +117,44 @@ export class ResponsesMock implements AsyncDisposable {
       fingerprint: bearer === null ? null : fingerprintOf(bearer),
       accountId: typeof accountId === 'string' ? accountId : null,
       body,
-      outcome: this.#judge(request.method, path, bearer),
+      outcome: this.#judge(request.method, path, bearer, accountId),
     };
     this.requests.push(entry);
     if (entry.outcome === 'strayed') {
       response.writeHead(404, JSON_TYPE).end(errorBody('not_found'));
       return;
     }
-    const gate = this.#gates.shift();
-    gate?.pass(entry);
-    await gate?.opened;
+    if (path === TURNS) {
+      const gate = this.#gates.shift();
+      gate?.pass(entry);
+      await gate?.opened;
+    }
     if (entry.outcome === 'unauthorized') {
       response.writeHead(401, JSON_TYPE).end(errorBody('token_expired'));
+      return;
+    }
+    if (entry.outcome === 'listed') {
+      response.writeHead(200, JSON_TYPE).end('{"models":[]}');
       return;
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' }).end(this.#events());
   }
 
-  #judge(method: string | undefined, path: string, bearer: string | null): ModelRequest['outcome'] {
-    if (method !== 'POST' || path !== '/v1/responses') return 'strayed';
-    if (this.#refusals > 0) {
+  #judge(
+    method: string | undefined,
+    path: string,
+    bearer: string | null,
+    accountId: unknown,
+  ): ModelRequest['outcome'] {
+    const isTurn = method === 'POST' && path === TURNS;
+    if (!isTurn && !(method === 'GET' && path === MODELS)) return 'strayed';
+    if (isTurn && this.#refusals > 0) {
       this.#refusals -= 1;
       return 'unauthorized';
     }
-    return bearer !== null && this.#accepts(bearer, Date.now()) ? 'answered' : 'unauthorized';
+    const isGood = bearer !== null && accountId === accountOf(bearer) && this.#accepts(bearer, Date.now());
+    if (!isGood) return 'unauthorized';
+    return isTurn ? 'answered' : 'listed';
   }
 
   #events(): string {
@@ -162,6 +177,11 @@ export class ResponsesMock implements AsyncDisposable {
       .join('');
   }
 }
+
+/** As with ChatGPT's own backend. */
+const BASE_PATH = '/backend-api/codex';
+const TURNS = `${BASE_PATH}/responses`;
+const MODELS = `${BASE_PATH}/models`;
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 

@@ -28,7 +28,16 @@ async function refresh(refreshToken: string, bodyFormat: BodyFormat = 'json'): P
     env: {},
     deadlineMs: 5000,
   });
-  return readOutcome(await (await client.prepare())(new Secret(refreshToken), () => undefined), Date.now());
+  return readOutcome(
+    await (
+      await client.prepare()
+    )(
+      new Secret(refreshToken),
+      () => undefined,
+      () => Promise.resolve(true),
+    ),
+    Date.now(),
+  );
 }
 
 async function rotate(refreshToken: string): Promise<{ access: string; refresh: string }> {

@@ -69,6 +69,19 @@ export function fingerprintOf(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 12);
 }
 
+/** The account that a token names; undefined for one that is no JWT, as an API key is none. */
+export function accountOf(token: string): string | undefined {
+  const [, payload] = token.split('.');
+  if (payload === undefined) return undefined;
+  try {
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as Record<string, unknown>;
+    const auth = claims['https://api.openai.com/auth'] as { chatgpt_account_id?: string } | undefined;
+    return auth?.chatgpt_account_id;
+  } catch {
+    return undefined;
+  }
+}
+
 function base64url(text: string): string {
   return Buffer.from(text).toString('base64url');
 }

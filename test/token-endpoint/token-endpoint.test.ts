@@ -8,6 +8,7 @@ import {
 import { createServer as createHttps } from 'node:https';
 import { connect, createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Secret } from '../../src/core/secret.js';
 import type { SendRefresh } from '../../src/keeper/ports.js';
@@ -16,12 +17,19 @@ import { TokenEndpoint, type TokenEndpointOptions } from '../../src/token-endpoi
 const TLS = join(import.meta.dirname, '..', 'support', 'tls');
 const TOKEN = new Secret('refresh&token=1');
 const ignore = (): void => undefined;
+const yes = (): Promise<boolean> => Promise.resolve(true);
+
+type Send = (
+  token: Secret,
+  onBytes: (bytes: Uint8Array) => void,
+  mayLeave?: () => Promise<boolean>,
+) => ReturnType<SendRefresh>;
 
 /** One that prepares and sends at once. */
 function endpoint(
   url: string,
   options: Partial<TokenEndpointOptions> = {},
-): { send: SendRefresh; identity: string } {
+): { send: Send; identity: string } {
   const base = {
     clientId: 'client-1',
     scope: null,
@@ -30,7 +38,10 @@ function endpoint(
     env: {},
   } as const;
   const made = new TokenEndpoint({ ...base, url, ...options });
-  return { identity: made.identity, send: async (token, onBytes) => (await made.prepare())(token, onBytes) };
+  return {
+    identity: made.identity,
+    send: async (token, onBytes, mayLeave = yes) => (await made.prepare())(token, onBytes, mayLeave),
+  };
 }
 
 async function listening(server: Server | ReturnType<typeof createTcp>): Promise<number> {
@@ -112,6 +123,24 @@ describe('what is sent to the token endpoint', () => {
     });
   });
 
+  it('is withheld where somebody has second thoughts while the connection is made', async () => {
+    let [hasConnected, received] = [false, 0];
+    const server = createTcp((socket) => {
+      hasConnected = true;
+      socket.on('data', (bytes) => (received += bytes.length)).on('error', () => undefined);
+    });
+    const url = `http://127.0.0.1:${String(await listening(server))}/`;
+    const asked: boolean[] = [];
+    const answer = await endpoint(url).send(TOKEN, ignore, async () => {
+      // The server hears of the connection in a turn of its own.
+      while (!hasConnected) await nextTurn();
+      asked.push(hasConnected);
+      return false;
+    });
+    expect(answer).toMatchObject({ kind: 'never_sent', code: 'withheld' });
+    expect([asked, received]).toEqual([[true], 0]);
+  });
+
   it('goes over a connection of its own each time: a kept one may be dead', async () => {
     const { url, connections } = await serving((_request, response) => response.end('{}'));
     const kept = endpoint(url);
@@ -133,6 +162,14 @@ describe('what comes back from the token endpoint', () => {
       retryAfter: '7',
       date: 'Sun, 22 Nov 2026 12:00:00 GMT',
     });
+  });
+
+  it('holds no refresh token where the server complains about it by name', async () => {
+    const { url } = await serving((_request, response) => {
+      response.writeHead(400).end(JSON.stringify({ error: TOKEN.reveal() }));
+    });
+    const answer = await endpoint(url).send(TOKEN, ignore);
+    expect(answer).toMatchObject({ status: 400, body: JSON.stringify({ error: TOKEN.fingerprint }) });
   });
 
   it('is shown piece by piece as it comes, all of it, before the answer is told', async () => {

@@ -2,6 +2,7 @@ import { findSocket } from '../../client/find-socket.js';
 import type { Environment } from '../../os/paths.js';
 import type { CredentialBody } from '../../protocol.js';
 import { askCredential } from '../ask-credential.js';
+import { asksDaemon, codexArguments } from '../codex-arguments.js';
 import type { Command } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { runChild } from '../run-child.js';
@@ -12,7 +13,8 @@ export const run: Command = async (invocation) => {
   if (file === undefined) return EXIT.usage;
   const socket = await findSocket({ ...settings, env });
   const credential = await askCredential(invocation, socket);
-  const ended = await runChild(file, args, childEnvironment(env, credential, socket));
+  const before = asksDaemon(file, args) ? codexArguments(credential, socket, invocation.account) : [];
+  const ended = await runChild(file, [...before, ...args], childEnvironment(env, credential, socket));
   if (ended.problem !== undefined) output.error(ended.problem);
   return ended.exitCode;
 };

@@ -4,8 +4,11 @@ import type { Command } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 
 export const run: Command = async (invocation) => {
-  const { settings, env, json, output } = invocation;
-  const credential = await askCredential(invocation, await findSocket({ ...settings, env }));
+  const { settings, env, json, switches, output } = invocation;
+  const socket = await findSocket({ ...settings, env });
+  const credential = switches.has('codex')
+    ? await (await import('../ask-for-codex.js')).askForCodex(invocation, socket)
+    : await askCredential(invocation, socket);
   const { access_token, expires_at } = credential;
   await (json ? output.json({ access_token, expires_at }) : output.data(`${access_token}\n`));
   return EXIT.ok;

@@ -1,11 +1,11 @@
 import type { AccountConfig } from '../../../src/config/accounts.js';
 import { CODEX_BASE_URLS } from '../../../src/core/login.js';
-import { DEFAULT_POLICY } from '../../../src/core/plan.js';
+import type { RefreshPolicy } from '../../../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
 import { Holdings } from '../../../src/keeper/holdings.js';
 import { Pace } from '../../../src/keeper/pace.js';
 import type { LogPort } from '../../../src/keeper/ports.js';
-import type { CredentialRequest } from '../../../src/keeper/snapshot.js';
+import type { CredentialRequest, RejectionRequest } from '../../../src/keeper/snapshot.js';
 import type { Surroundings } from '../../../src/surroundings.js';
 import { fileSystemOf } from './file-system.js';
 import { VirtualProcess } from './process.js';
@@ -15,6 +15,7 @@ import type { World } from './world.js';
 export interface DaemonOptions {
   readonly stateDirectory: string;
   readonly tickMs: number;
+  readonly policy: RefreshPolicy;
   /** How well changes of the file are noticed. */
   readonly watch: 'keen' | 'lossy' | 'deaf';
   /** Puts a fault in. */
@@ -87,6 +88,7 @@ export class Daemon {
     const kept = this.#kept;
     const process = this.#process;
     if (kept === null || !process.isAlive) return 'down';
+    this.#world.inspector.onDemand(process);
     try {
       const credential = await kept.keeper.credential(request);
       if (process.hasEnded()) return 'down';
@@ -101,11 +103,28 @@ export class Daemon {
     const kept = this.#kept;
     const process = this.#process;
     if (kept === null || !process.isAlive) return;
+    this.#world.inspector.onDemand(process);
     try {
       const credential = await kept.keeper.refresh({ waitMs: 25_000 });
       if (!process.hasEnded()) this.#world.inspector.onTold(process, credential);
     } catch {
       // That it may be refused is part of the contract.
+    }
+  }
+
+  /** A consumer says that a token was answered with a 401. */
+  async report(request: RejectionRequest): Promise<'served' | 'refused' | 'down'> {
+    const kept = this.#kept;
+    const process = this.#process;
+    if (kept === null || !process.isAlive) return 'down';
+    this.#world.inspector.onReport(process, request.fingerprint);
+    try {
+      const credential = await kept.keeper.rejected(request);
+      if (process.hasEnded()) return 'down';
+      this.#world.inspector.onToldInstead(process, credential, request.fingerprint);
+      return 'served';
+    } catch {
+      return 'refused';
     }
   }
 
@@ -124,11 +143,11 @@ export class Daemon {
 
   async #boot(process: VirtualProcess): Promise<void> {
     const world = this.#world;
-    const { stateDirectory, tamper } = this.#options;
+    const { stateDirectory, tamper, policy } = this.#options;
     const surroundings = tamper(this.#surround(process), process);
     const settings = { socketPath: `/run/${this.#name}.sock`, stateDirectory };
     try {
-      const kept = await keepAccount(configOf(world.home), settings, surroundings);
+      const kept = await keepAccount(configOf(world.home, policy), settings, surroundings);
       if (!process.isAlive) return;
       this.#kept = kept;
       kept.keeper.subscribe((event) => {
@@ -195,7 +214,7 @@ export class Daemon {
   }
 }
 
-function configOf(codexHome: string): AccountConfig {
+function configOf(codexHome: string, policy: RefreshPolicy): AccountConfig {
   return {
     name: 'default',
     codexHome,
@@ -204,7 +223,7 @@ function configOf(codexHome: string): AccountConfig {
     bodyFormat: 'json',
     scope: null,
     baseUrls: CODEX_BASE_URLS,
-    policy: DEFAULT_POLICY,
+    policy,
   };
 }
 

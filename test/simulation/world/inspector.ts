@@ -23,6 +23,20 @@ interface Numbering {
   greatest: number;
 }
 
+/** How far apart sendings are that nothing but a report explains, less what one may take from its decision on. */
+const REPORTS_APART_MS = 50_000;
+/** Longer than any consumer waits. */
+const DEMAND_MS = 60_000;
+
+/** What consumers wanted of one daemon. */
+interface Wishes {
+  /** The fingerprints of the access tokens that were reported as rejected. */
+  readonly reported: Set<string>;
+  /** When anything else was last asked of it, and when a report last made it send, by the monotonic clock. */
+  demandAtMs: number;
+  drivenAtMs: number;
+}
+
 /** Looks at everything that happens, and says what must not have happened. */
 export class Inspector implements Witness {
   readonly #world: World;
@@ -35,6 +49,7 @@ export class Inspector implements Witness {
   /** The access token in the file now, and until when others were there. */
   #access: string | null = null;
   readonly #accessSeen = new Map<string, number>();
+  readonly #wishes = new WeakMap<VirtualProcess, Wishes>();
 
   constructor(world: World) {
     this.#world = world;
@@ -116,6 +131,7 @@ export class Inspector implements Witness {
     if (inFlight !== undefined) this.blame('two rotations at once');
     for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
     this.#demandRoom(process, fingerprint);
+    this.#judgeHaste(process);
     const sending: Sending = {
       token,
       process,
@@ -154,9 +170,41 @@ export class Inspector implements Witness {
     const grant = world.server.accessOf(document?.tokens?.access_token ?? '');
     const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
     const isRaced = this.#fileToken !== earlier.token;
-    if (world.timeline.nowMs < lastSafeMs && !world.wasClockSet && !isRaced) {
+    const isReported = this.#isReported(process, grant?.token);
+    if (world.timeline.nowMs < lastSafeMs && !world.wasClockSet && !isRaced && !isReported) {
       this.blame('a refresh token was sent again although nobody knew what had become of it');
     }
+  }
+
+  /**
+   * Whether reports drive the token endpoint. With more than half its life to go, and after a success, no access token is
+   * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
+   */
+  #judgeHaste(process: VirtualProcess): void {
+    const { timeline, server, wasClockSet, wasStopped, hadDiskTrouble, disk, realPath } = this.#world;
+    const wishes = this.#wishesOf(process);
+    const document = parseDocument(disk.read(realPath));
+    const grant = server.accessOf(document?.tokens?.access_token ?? '');
+    const isDue = (grant?.expiresAtMs ?? 0) - timeline.nowMs <= server.lifetimeMs / 2;
+    const isDemanded = timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
+    const isRetry = this.sendings.findLast((sending) => sending.process === process)?.access === null;
+    if (isDue || isDemanded || isRetry || wasClockSet || wasStopped || hadDiskTrouble) return;
+    if (!this.#isReported(process, grant?.token)) return;
+    const sinceMs = timeline.monotonicMs - wishes.drivenAtMs;
+    wishes.drivenAtMs = timeline.monotonicMs;
+    if (sinceMs < REPORTS_APART_MS) this.blame('reports of consumers drive the token endpoint');
+  }
+
+  #wishesOf(process: VirtualProcess): Wishes {
+    const known = this.#wishes.get(process);
+    if (known !== undefined) return known;
+    const none = { reported: new Set<string>(), demandAtMs: -Infinity, drivenAtMs: -Infinity };
+    this.#wishes.set(process, none);
+    return none;
+  }
+
+  #isReported(process: VirtualProcess, token: string | undefined): boolean {
+    return token !== undefined && this.#wishesOf(process).reported.has(new Secret(token).fingerprint);
   }
 
   /** Before a token is sent, its answer must have a place. */
@@ -226,7 +274,22 @@ export class Inspector implements Witness {
     return world.loginTexts((path) => world.disk.readDurable(path)).some((content) => content.includes(text));
   }
 
-  // What consumers are told.
+  // What consumers want, and what they are told.
+
+  onDemand(process: VirtualProcess): void {
+    this.#wishesOf(process).demandAtMs = this.#world.timeline.monotonicMs;
+  }
+
+  onReport(process: VirtualProcess, fingerprint: string): void {
+    this.#wishesOf(process).reported.add(fingerprint);
+  }
+
+  onToldInstead(process: VirtualProcess, credential: PublishedCredential, reported: string): void {
+    if (credential.accessToken.fingerprint === reported) {
+      this.blame('a consumer was given the very token that it had reported');
+    }
+    this.onTold(process, credential);
+  }
 
   onTold(process: VirtualProcess, credential: PublishedCredential): void {
     const world = this.#world;

@@ -54,6 +54,7 @@ export interface Witness {
   onAnswer(sending: Sending): void;
 }
 
+const LONGEST_CONNECT_MS = 10_000;
 const DEADLINE_MS = 30_000;
 
 /** The way between this machine and the token endpoint. */
@@ -90,7 +91,7 @@ export class Network {
         process.operate(
           'prepare',
           '',
-          () => (token, onBytes) => this.#send(process, token.reveal(), onBytes),
+          () => (token, onBytes, mayLeave) => this.#send(process, token.reveal(), onBytes, mayLeave),
         ),
     };
   }
@@ -103,7 +104,14 @@ export class Network {
     return response;
   }
 
-  async #send(process: VirtualProcess, token: string, onBytes: (bytes: Uint8Array) => void): Promise<Answer> {
+  async #send(
+    process: VirtualProcess,
+    token: string,
+    onBytes: (bytes: Uint8Array) => void,
+    mayLeave: () => Promise<boolean>,
+  ): Promise<Answer> {
+    await process.wait(this.#connectMs());
+    if (!(await mayLeave())) return { kind: 'never_sent', code: 'withheld', message: 'withheld' };
     const sending = await process.operate('send', token, () => this.#witness.onSend(process, token));
     const mishap = this.#mishaps.shift();
     const answer = await this.#travel(process, sending, mishap, onBytes);
@@ -194,6 +202,12 @@ export class Network {
   async #lose(process: VirtualProcess): Promise<Answer> {
     await process.wait(DEADLINE_MS);
     return { kind: 'lost', message: 'no answer in time' };
+  }
+
+  /** Name resolution, connect, TLS. */
+  #connectMs(): number {
+    const { random } = this.#host;
+    return random.next() * (random.chance(0.1) ? LONGEST_CONNECT_MS : 200);
   }
 
   #latencyMs(): number {

@@ -1,5 +1,6 @@
 import type { CodexVersion, Codex } from './codex.js';
 import { readAuth, removeAuth, writeAuth } from './codex.js';
+import type { Daemon } from './daemon.js';
 import { fileSystemOf } from './file-system.js';
 import { keyDocument, loginDocument, parseDocument, tokensOf, type AuthDocument } from './login-text.js';
 import { VirtualProcess } from './process.js';
@@ -21,6 +22,17 @@ export type Deed =
   | 'log out'
   | 'set a key';
 
+/** Consumers that report tokens as rejected, rightly or not. */
+export interface Reporting {
+  /** Whether the server has ended the access token; else they lie. */
+  readonly isTrue: boolean;
+  readonly consumers: number;
+  /** How often each of them does, always of the token that it finds. */
+  readonly times: number;
+  readonly pauseMs: number;
+  readonly waitMs: number;
+}
+
 /** Codex refreshes when less than this part of the token's life is left: five minutes of an hour. */
 const ABOUT_TO_EXPIRE = 1 / 12;
 
@@ -41,6 +53,18 @@ export async function run(world: World, version: CodexVersion, deed: Deed): Prom
   };
   await carryOut(world, codex, process, deed);
   process.kill();
+}
+
+/** Some consumers report the current token at once, and then whatever they find, one time after the other. */
+export function reportTokens(world: World, daemon: Daemon, reporting: Reporting): void {
+  const { isTrue, consumers, times, pauseMs, waitMs } = reporting;
+  if (isTrue) world.revoke('access token');
+  const report = async (left: number): Promise<void> => {
+    const fingerprint = daemon.kept?.keeper.snapshot().login?.fingerprint ?? '0123456789ab';
+    await daemon.report({ fingerprint, minValidMs: 0, waitMs });
+    if (left > 1) world.timeline.after(pauseMs, () => void report(left - 1), false);
+  };
+  for (let consumer = 0; consumer < consumers; consumer += 1) void report(times);
 }
 
 async function carryOut(world: World, codex: Codex, process: VirtualProcess, deed: Deed): Promise<void> {
