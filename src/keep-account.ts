@@ -23,7 +23,7 @@ export interface KeptAccount {
   readonly authFile: string;
   /** Lets it rotate from now on. */
   activate(): void;
-  /** To be called every few seconds. */
+  /** To be called every few seconds. While one hangs, on a file system that does not answer, no other is begun. */
   tick(): Promise<void>;
   configure(config: AccountConfig): void;
   /** Finishes a rotation in flight; what is there is served on. */
@@ -92,6 +92,13 @@ export async function keepAccount(
   });
   await keeper.open();
 
+  const tickNow = async (): Promise<void> => {
+    // What is read is not to wait for what watches: two files may lie on two file systems.
+    void watch.recheck().catch(reportFailure(WATCH_FAILED));
+    await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
+  };
+  let ticking: Promise<void> | null = null;
+
   return {
     keeper,
     codexHome: config.codexHome,
@@ -99,9 +106,11 @@ export async function keepAccount(
     activate() {
       keeper.activate();
     },
-    async tick() {
-      await watch.recheck().catch(reportFailure(WATCH_FAILED));
-      await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
+    tick() {
+      ticking ??= tickNow().finally(() => {
+        ticking = null;
+      });
+      return ticking;
     },
     configure(changed) {
       keeper.configure(keeperSettings(changed, surroundings));
