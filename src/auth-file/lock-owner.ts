@@ -40,6 +40,12 @@ export async function readOwner(fs: FileSystem, path: string): Promise<LockOwner
   }
 }
 
+/** Whether both are the same process, having the lock for the same time. */
+export function isSame(one: LockOwner | null, other: LockOwner | null): boolean {
+  if (one === null || other === null) return one === other;
+  return one.pid === other.pid && one.machine === other.machine && one.since === other.since;
+}
+
 export async function writeOwner(file: OpenFile, owner: LockOwner): Promise<void> {
   await file.truncate(0);
   await writeAll(file, Buffer.from(`${JSON.stringify(owner, null, 2)}\n`));
