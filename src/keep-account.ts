@@ -64,8 +64,13 @@ export async function keepAccount(
   const journal = new Journal(fs, settings.stateDirectory, name);
   await sweep(path, fs, journal, lock, log);
 
+  const others = new Map<string, Journal>();
   const journals = new Journals(journal, () =>
-    lock.otherStates.map((directory) => new Journal(fs, directory, name)),
+    lock.otherStates.map((directory) => {
+      const other = others.get(directory) ?? new Journal(fs, directory, name);
+      others.set(directory, other);
+      return other;
+    }),
   );
   const keeper = new Keeper({
     ...keeperSettings(config, surroundings),

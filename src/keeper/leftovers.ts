@@ -48,7 +48,7 @@ export class Leftovers {
     try {
       for (const left of await recover(journal, time.now())) {
         const { spent, startedAtMs } = left;
-        if (!left.isOwn || this.#isWanted(left)) continue;
+        if (this.#takeUp(left) || !left.isOwn || this.#isWanted(left)) continue;
         const isOld = time.now() - startedAtMs > LONGEST_WAIT_MS;
         // Somebody else's login is in the place of the one that it was for, and the record can tell what it told.
         const isOver =
@@ -82,10 +82,27 @@ export class Leftovers {
     return !isRotation(left.harvest) || contents.burySpent(left.spent);
   }
 
+  /**
+   * Whether the file waits for an answer that nobody knew of. A daemon that had the lock before, and was stopped while it
+   * had its request under way, has got it after all.
+   */
+  #takeUp(left: Recovery): boolean {
+    const { account, contents, log } = this.#options;
+    if (left.kind !== 'harvest' || !isRotation(left.harvest)) return false;
+    if (contents.pending !== null || !this.#isInFile(left.spent)) return false;
+    contents.receive(left.harvest);
+    log.info({ account, spent: left.spent }, 'found the answer to a request of a daemon before this one');
+    return true;
+  }
+
   /** Whether the file of this moment has something to do with it. */
   #isWanted({ kind, spent }: Recovery): boolean {
-    const { pending, ledger } = this.#options.contents;
-    if (kind === 'harvest') return pending?.spent === spent;
-    return ledger.login.kind === 'chatgpt' && ledger.login.refreshToken.fingerprint === spent;
+    if (kind === 'harvest') return this.#options.contents.pending?.spent === spent;
+    return this.#isInFile(spent);
+  }
+
+  #isInFile(fingerprint: string): boolean {
+    const { login } = this.#options.contents.ledger;
+    return login.kind === 'chatgpt' && login.refreshToken.fingerprint === fingerprint;
   }
 }

@@ -2,6 +2,8 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Journal, type Unfinished } from '../../src/auth-file/journal.js';
+import { Journals } from '../../src/auth-file/journals.js';
+import type { OpenJournal } from '../../src/auth-file/open-journal.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
@@ -37,6 +39,15 @@ function failingToWrite(how: 'once' | 'a part' | 'for ever'): FileSystem {
   };
 }
 
+/** The path of the journal in a directory where there is one. */
+async function journalIn(directory: string): Promise<string> {
+  const [name, ...others] = await readdir(directory);
+  expect([others, name]).toEqual([[], expect.stringMatching(JOURNAL_NAME)]);
+  return join(directory, name ?? '');
+}
+
+const JOURNAL_NAME = /^default\.[0-9a-f]{8}\.0123456789ab\.journal$/;
+
 const INTENT = { spent: '0123456789ab', startedAtMs: 1_795_000_000_000 };
 
 describe('the journal of a rotation', () => {
@@ -52,7 +63,7 @@ describe('the journal of a rotation', () => {
     await open.seal();
     await open.close();
     expect(await journal.read()).toEqual([found('{"access_token":"ä"}')]);
-    expect((await stat(join(directory, `default.${INTENT.spent}.journal`))).mode & 0o777).toBe(0o600);
+    expect((await stat(await journalIn(directory))).mode & 0o777).toBe(0o600);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     await journal.clear(INTENT.spent);
     await journal.clear(INTENT.spent);
@@ -73,7 +84,7 @@ describe('the journal of a rotation', () => {
     await writeFile(join(directory, 'default.aaaaaaaaaaaa.journal'), '');
     const open = await new Journal(systemFileSystem, directory, 'default').begin(INTENT);
     await open.close();
-    expect(await readdir(directory)).toEqual([`default.${INTENT.spent}.journal`]);
+    await journalIn(directory);
   });
 
   it('tells what was written for another home as well, since a link may lead to the same file', async () => {
@@ -109,7 +120,7 @@ describe('the journal of a rotation', () => {
     };
     const journal = new Journal(fs, directory, 'default');
     expect(await journal.read()).toEqual([found('{}')]);
-    expect(synced).toEqual([join(directory, `default.${INTENT.spent}.journal`)]);
+    expect(synced).toEqual([await journalIn(directory)]);
     failure = new Error('EIO: planted');
     expect(await journal.read()).toEqual([{ ...found('{}'), isDurable: false }]);
   });
@@ -118,10 +129,10 @@ describe('the journal of a rotation', () => {
     const directory = await scratchDir();
     const journal = new Journal(systemFileSystem, directory, 'default');
     const open = await journal.begin(INTENT);
-    const before = await stat(join(directory, `default.${INTENT.spent}.journal`));
+    const before = await stat(await journalIn(directory));
     open.record(Buffer.alloc(1024 * 1024, 'x'));
     await open.seal();
-    const after = await stat(join(directory, `default.${INTENT.spent}.journal`));
+    const after = await stat(await journalIn(directory));
     expect([after.size, after.blocks]).toEqual([before.size, before.blocks]);
     await open.close();
     expect((await journal.read())[0]?.answer).toHaveLength(1024 * 1024);
@@ -178,4 +189,59 @@ describe('the journal of a rotation', () => {
       expect(await readdir(directory)).toEqual(['other.aaaaaaaaaaaa.journal']);
     },
   );
+});
+
+describe('the journals of two daemons of which one has lost the lock and does not know it', () => {
+  const ANSWER = '{"access_token":"a","refresh_token":"b"}';
+
+  /** A daemon that was stopped when it had written its intent, and the one that has taken the lock since. */
+  async function overtaken(): Promise<{ loser: Journal; winner: Journal; mine: OpenJournal }> {
+    const directory = await scratchDir();
+    const [loser, winner] = [1, 2].map(() => new Journal(systemFileSystem, directory, 'default'));
+    if (loser === undefined || winner === undefined) throw new Error('two of them');
+    return { loser, winner, mine: await loser.begin(INTENT) };
+  }
+
+  it('the loser removes its own when it gives up, and never the winner’s', async () => {
+    const { loser, winner, mine } = await overtaken();
+    expect(await winner.read()).toEqual([found('')]);
+    const theirs = await winner.begin(INTENT);
+    theirs.record(Buffer.from(ANSWER));
+    await theirs.seal();
+    await theirs.close();
+    await loser.clear(INTENT.spent);
+    await mine.close();
+    expect(await winner.read()).toEqual([found(ANSWER)]);
+  });
+
+  it('the winner removes what it has read, and the loser’s seal says so', async () => {
+    const { winner, mine } = await overtaken();
+    await winner.read();
+    await (await winner.begin(INTENT)).close();
+    mine.record(Buffer.from(ANSWER));
+    await expect(mine.seal()).rejects.toThrow('the journal has been removed');
+    await mine.close();
+    await winner.clear(INTENT.spent);
+    expect(await winner.read()).toEqual([]);
+  });
+
+  it('what the winner has not read stays until it is', async () => {
+    const { winner, mine } = await overtaken();
+    await (await winner.begin(INTENT)).close();
+    mine.record(Buffer.from(ANSWER));
+    await mine.seal();
+    await mine.close();
+    await winner.clear(INTENT.spent);
+    expect(await winner.read()).toEqual([found(ANSWER)]);
+    await winner.clear(INTENT.spent);
+    expect(await winner.read()).toEqual([]);
+  });
+
+  it('of two for one token the one with an answer tells', async () => {
+    const { winner, mine } = await overtaken();
+    mine.record(Buffer.from(ANSWER));
+    await mine.close();
+    await (await winner.begin(INTENT)).close();
+    expect(await new Journals(winner, () => []).read()).toEqual([found(ANSWER)]);
+  });
 });

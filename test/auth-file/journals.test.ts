@@ -39,9 +39,8 @@ it('a daemon that stops with a rotation unsettled says where, and its successor 
   const second = lockOf(path, two);
   await second.ensure();
   expect(second.otherStates).toEqual([one]);
-  const journals = new Journals(new Journal(systemFileSystem, two, 'default'), () =>
-    second.otherStates.map((directory) => new Journal(systemFileSystem, directory, 'default')),
-  );
+  const theirs = new Journal(systemFileSystem, one, 'default');
+  const journals = new Journals(new Journal(systemFileSystem, two, 'default'), () => [theirs]);
   expect(await journals.read()).toMatchObject([{ spent: INTENT.spent, answer: '{}', isDurable: true }]);
   await journals.clear(INTENT.spent);
   expect(await readdir(one)).toEqual([]);

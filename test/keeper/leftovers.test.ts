@@ -171,6 +171,25 @@ describe('a journal that tells only that a token may have been spent', () => {
   });
 });
 
+describe('an answer that came to a daemon which had lost the lock by then', () => {
+  it('is found where both have one state directory, and put into the file', async () => {
+    const world = new World();
+    world.logIn(10 * HOUR);
+    world.journal.left.set(SPENT, '');
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    const access = world.server.issue(world.clock.now(), 200 * HOUR);
+    leave(world, { access_token: access, refresh_token: 'refresh-2' });
+    await world.clock.advance(HOUR);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+    await world.clock.advance(9 * HOUR);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual([]);
+    expect(world.journal.left.size).toBe(0);
+  });
+});
+
 describe('a journal that cannot be read', () => {
   it('keeps the daemon from sending until it can: it may hold the only copy of the login', async () => {
     const world = new World();
