@@ -61,13 +61,13 @@ export async function keepAccount(
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, config.name, whenKept, log);
   const name = stateName(config.name, path);
-  const journal = new Journal(fs, settings.stateDirectory, name);
+  const journal = new Journal(fs, settings.stateDirectory, name, clock);
   await sweep(path, fs, journal, lock, log);
 
   const others = new Map<string, Journal>();
   const journals = new Journals(journal, () =>
     lock.otherStates.map((directory) => {
-      const other = others.get(directory) ?? new Journal(fs, directory, name);
+      const other = others.get(directory) ?? new Journal(fs, directory, name, clock);
       others.set(directory, other);
       return other;
     }),

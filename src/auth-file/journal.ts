@@ -3,6 +3,8 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
+import type { Clock } from '../os/clock.js';
+import { Abandoned } from './abandoned.js';
 import { createPrivate, syncDirectory } from './durable.js';
 import { readWritten, writeIntent, type Intent, type Written } from './journal-format.js';
 import { OpenJournal } from './open-journal.js';
@@ -11,7 +13,10 @@ import { OpenJournal } from './open-journal.js';
 export interface Unfinished extends Written {
   /** The fingerprint of the refresh token that it had sent, or was about to send. */
   readonly spent: string;
-  /** False if it was written for another home, which may lead to the same file by a link. */
+  /**
+   * False if it was written for another home, which may lead to the same file by a link. True also if that was an account
+   * that nobody keeps any more.
+   */
   readonly isOwn: boolean;
 }
 
@@ -37,11 +42,13 @@ export class Journal {
   readonly #name: string;
   /** The tokens of those that were begun or read here, by path: what others have begun since is not ours to remove. */
   readonly #known = new Map<string, string>();
+  readonly #abandoned: Abandoned;
 
-  constructor(fs: FileSystem, directory: string, name: string) {
+  constructor(fs: FileSystem, directory: string, name: string, clock: Clock) {
     this.#fs = fs;
     this.#directory = directory;
     this.#name = name;
+    this.#abandoned = new Abandoned(clock);
   }
 
   /**
@@ -117,13 +124,28 @@ export class Journal {
       const file = await this.#fs.open(path, constants.O_RDONLY);
       try {
         const found = await readWritten(file);
-        return found === null ? null : { ...found, spent, isOwn };
+        if (found === null) return null;
+        const { modifiedAtMs, size } = await file.stat();
+        if (isOwn && this.#abandoned.isDue(modifiedAtMs))
+          await this.#renew(path, size).catch(() => undefined);
+        return { ...found, spent, isOwn: isOwn || this.#abandoned.has(path, modifiedAtMs) };
       } finally {
         await file.close();
       }
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return null;
       throw error;
+    }
+  }
+
+  /** Says to those who read it under other names that its account is kept. What is in it is not touched. */
+  async #renew(path: string, size: number): Promise<void> {
+    const file = await this.#fs.open(path, constants.O_RDWR);
+    try {
+      await file.truncate(size);
+      await file.sync();
+    } finally {
+      await file.close();
     }
   }
 
