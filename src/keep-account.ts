@@ -25,7 +25,7 @@ export interface KeptAccount {
   readonly authFile: string;
   /** Lets it rotate from now on. */
   activate(): void;
-  /** To be called every few seconds. */
+  /** To be called every few seconds. While one hangs, on a file system that does not answer, no other is begun. */
   tick(): Promise<void>;
   configure(config: AccountConfig, accounts: readonly AccountConfig[]): void;
   /** Finishes a rotation in flight; what is there is served on. */
@@ -63,12 +63,17 @@ export async function keepAccount(
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, config.name, whenKept, log);
   const name = stateName(config.name, path);
-  const journal = new Journal(fs, settings.stateDirectory, name);
+  const journal = new Journal(fs, settings.stateDirectory, name, clock);
   const publications = new PublicationStore(fs, settings.stateDirectory, name);
   await sweep(path, fs, [journal, publications], lock, log);
 
+  const others = new Map<string, Journal>();
   const journals = new Journals(journal, () =>
-    lock.otherStates.map((directory) => new Journal(fs, directory, name)),
+    lock.otherStates.map((directory) => {
+      const other = others.get(directory) ?? new Journal(fs, directory, name, clock);
+      others.set(directory, other);
+      return other;
+    }),
   );
   const keeper = new Keeper({
     ...keeperSettings(config, settings.accounts, surroundings),
@@ -100,6 +105,13 @@ export async function keepAccount(
   });
   await keeper.open();
 
+  const tickNow = async (): Promise<void> => {
+    // What is read is not to wait for what watches: two files may lie on two file systems.
+    void watch.recheck().catch(reportFailure(WATCH_FAILED));
+    await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
+  };
+  let ticking: Promise<void> | null = null;
+
   return {
     keeper,
     codexHome: config.codexHome,
@@ -107,9 +119,11 @@ export async function keepAccount(
     activate() {
       keeper.activate();
     },
-    async tick() {
-      await watch.recheck().catch(reportFailure(WATCH_FAILED));
-      await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
+    tick() {
+      ticking ??= tickNow().finally(() => {
+        ticking = null;
+      });
+      return ticking;
     },
     configure(changed, accounts) {
       keeper.configure(keeperSettings(changed, accounts, surroundings));
@@ -119,8 +133,12 @@ export async function keepAccount(
     },
     async close() {
       await watch.close();
-      const unsettled = await journals.read().catch(() => []);
-      await lock.release(unsettled.length > 0);
+      const isUnsettled = await journals.read().then(
+        (left) => left.length > 0,
+        // What cannot be read now may be read by whoever comes next.
+        () => true,
+      );
+      await lock.release(isUnsettled);
     },
   };
 }
