@@ -1,4 +1,10 @@
 export { readCredential, type CredentialOptions } from './client/credential.js';
+export {
+  openCredentialSource,
+  type CredentialSource,
+  type CredentialSourceOptions,
+  type GetOptions,
+} from './client/source/credential-source.js';
 export { reportRejected, type RejectedOptions } from './client/rejected.js';
 export {
   AuthdError,
