@@ -1,4 +1,13 @@
 export { readCredential, type CredentialOptions } from './client/credential.js';
+export type { AuthorizationOptions } from './client/http/authorization.js';
+export { authInterceptor } from './client/http/auth-interceptor.js';
+export { authorizedFetch, type AuthorizedFetchOptions } from './client/http/authorized-fetch.js';
+export type {
+  Dispatch,
+  DispatchController,
+  DispatchHandler,
+  DispatchOptions,
+} from './client/http/dispatch.js';
 export {
   openCredentialSource,
   type CredentialSource,
