@@ -3,10 +3,10 @@ export type { AuthorizationOptions } from './client/http/authorization.js';
 export { authInterceptor } from './client/http/auth-interceptor.js';
 export { authorizedFetch, type AuthorizedFetchOptions } from './client/http/authorized-fetch.js';
 export type {
-  Dispatch,
   DispatchController,
   DispatchHandler,
   DispatchOptions,
+  Interceptor,
 } from './client/http/dispatch.js';
 export {
   openCredentialSource,

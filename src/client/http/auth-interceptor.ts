@@ -6,7 +6,13 @@ import {
   mayReceive,
   type AuthorizationOptions,
 } from './authorization.js';
-import { flatHeaders, type Dispatch, type DispatchHandler, type DispatchOptions } from './dispatch.js';
+import {
+  flatHeaders,
+  type Dispatcher,
+  type DispatchHandler,
+  type DispatchOptions,
+  type Interceptor,
+} from './dispatch.js';
 import { renewingHandler, renewingLegacyHandler } from './renewing-handler.js';
 
 /**
@@ -20,7 +26,7 @@ import { renewingHandler, renewingLegacyHandler } from './renewing-handler.js';
 export function authInterceptor(
   source: Pick<CredentialSource, 'current' | 'get' | 'rejected'>,
   options: AuthorizationOptions = {},
-): (dispatch: Dispatch) => Dispatch {
+): Interceptor {
   return (dispatch) => (request, handler) => {
     const url = addressOf(request);
     const known = source.current;
@@ -28,7 +34,7 @@ export function authInterceptor(
       return dispatch(request, handler);
     source.get().then(
       (credential) => {
-        authorize(dispatch, request, handler, url, credential);
+        authorize({ dispatch }, request, handler, url, credential);
       },
       (error: unknown) => {
         fail(handler, error);
@@ -38,7 +44,7 @@ export function authInterceptor(
   };
 
   function authorize(
-    dispatch: Dispatch,
+    dispatcher: Dispatcher,
     request: DispatchOptions,
     handler: DispatchHandler,
     url: URL,
@@ -46,7 +52,7 @@ export function authInterceptor(
   ): void {
     const attempt = (by: DispatchHandler, given: CredentialBody): void => {
       try {
-        dispatch(mayReceive(url, given, options) ? withCredential(request, given) : request, by);
+        dispatcher.dispatch(mayReceive(url, given, options) ? withCredential(request, given) : request, by);
       } catch (error) {
         fail(handler, error);
       }

@@ -5,7 +5,7 @@
 
 /** A request on its way to a dispatcher. */
 export interface DispatchOptions {
-  origin?: string | URL | undefined;
+  origin?: string | URL;
   path: string;
   method: string;
   headers?: unknown;
@@ -41,7 +41,15 @@ export interface DispatchHandler {
   onBodySent?(chunkSize: number, totalBytesSent: number): void;
 }
 
-export type Dispatch = (options: DispatchOptions, handler: DispatchHandler) => boolean;
+/** A dispatcher of whichever version. A method, so that one which takes its own handlers only passes for it too. */
+export interface Dispatcher {
+  dispatch(options: DispatchOptions, handler: DispatchHandler): boolean;
+}
+
+/** Fits `compose()` of each version: what goes in comes out again. */
+export type Interceptor = <Options extends DispatchOptions, Handler extends DispatchHandler>(
+  dispatch: (options: Options, handler: Handler) => boolean,
+) => (options: Options, handler: Handler) => boolean;
 
 /** The headers of a request as a flat list, in whichever form they were given. */
 export function flatHeaders(headers: unknown): unknown[] {
