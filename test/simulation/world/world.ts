@@ -221,5 +221,6 @@ export class World implements Host {
 function shorten(path: string): string {
   return path
     .replace(/codex-authd-[0-9a-f]{12}/, 'codex-authd-*')
+    .replace(/\.[0-9a-f]{8}(\.[0-9a-f]{12}\.journal)$/, '.*$1')
     .replace(/^\/home\/somebody\/\.codex\//, '~/');
 }
