@@ -59,15 +59,17 @@ export class Journal {
    */
   async begin(intent: Intent): Promise<OpenJournal> {
     await this.#fs.mkdir(this.#directory, 0o700);
-    await this.clear(intent.spent);
     // One that could neither be begun nor removed would stay for ever.
     await this.sweep().catch(() => undefined);
+    const older = this.#pathsOf(intent.spent);
     const path = this.#newPath(intent.spent);
     const file = await createPrivate(this.#fs, path);
     this.#known.set(path, intent.spent);
     try {
       await writeIntent(file, intent);
       await syncDirectory(this.#fs, this.#directory);
+      // Until now they were what tells that this token may have been sent before.
+      await this.#remove(older);
       return new OpenJournal(this.#fs, path, file);
     } catch (error) {
       await file.close().catch(() => undefined);
@@ -105,7 +107,11 @@ export class Journal {
 
   /** Removes durably what was begun or read here of the rotation that spent this token. */
   async clear(spent: string): Promise<void> {
-    await this.#remove([...this.#known].flatMap(([path, of]) => (of === spent ? [path] : [])));
+    await this.#remove(this.#pathsOf(spent));
+  }
+
+  #pathsOf(spent: string): string[] {
+    return [...this.#known].flatMap(([path, of]) => (of === spent ? [path] : []));
   }
 
   async #remove(paths: readonly string[]): Promise<void> {

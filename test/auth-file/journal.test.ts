@@ -165,6 +165,23 @@ describe('the journal of a rotation', () => {
     },
   );
 
+  it('outlives the one before it, of the same token, at every moment', async () => {
+    const directory = await scratchDir();
+    const counts: number[] = [];
+    const counting: FileSystem = {
+      ...systemFileSystem,
+      unlink: async (path) => {
+        counts.push((await new Journal(systemFileSystem, directory, 'default', systemClock).read()).length);
+        await systemFileSystem.unlink(path);
+      },
+    };
+    const journal = new Journal(counting, directory, 'default', systemClock);
+    await (await journal.begin(INTENT)).close();
+    await (await journal.begin(INTENT)).close();
+    expect(counts).toEqual([2]);
+    expect(await journal.read()).toHaveLength(1);
+  });
+
   it('leaves nothing behind when it cannot be begun', async () => {
     const directory = await scratchDir();
     const fs: FileSystem = {
