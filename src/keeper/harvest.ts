@@ -28,10 +28,15 @@ export function isRotation({ spent, tokens }: Harvest): boolean {
  */
 export function isWanting(harvest: Harvest, login: Login): boolean {
   if (login.kind !== 'chatgpt') return false;
-  if (login.refreshToken.fingerprint === harvest.spent) {
+  if (hasSpent(harvest, login)) {
     return isRotation(harvest) || (!harvest.isStored && !isOlder(harvest, login));
   }
   return !harvest.isStored && isOurs(harvest, login);
+}
+
+/** Whether it was got for the refresh token of this login. */
+export function hasSpent({ spent }: Harvest, login: Login): boolean {
+  return login.kind === 'chatgpt' && login.refreshToken.fingerprint === spent;
 }
 
 /**

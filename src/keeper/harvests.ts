@@ -1,5 +1,5 @@
 import type { Login } from '../core/login.js';
-import { isOurs, isWanting, type Harvest } from './harvest.js';
+import { hasSpent, isOurs, isWanting, type Harvest } from './harvest.js';
 
 const REMEMBERED = 16;
 
@@ -33,9 +33,13 @@ export class Harvests {
     return stored;
   }
 
-  /** The harvest that a file with this login waits for. */
+  /**
+   * The harvest that a file with this login waits for. Of two journals that are left the one may have brought the token that
+   * the other spent: then the way goes on.
+   */
   wantedBy(login: Login): Harvest | null {
-    return this.#find((harvest) => isWanting(harvest, login));
+    const next = this.#find((harvest) => isWanting(harvest, login) && hasSpent(harvest, login));
+    return next ?? this.#find((harvest) => isWanting(harvest, login));
   }
 
   /** Whether a login is one that we put into the file. */

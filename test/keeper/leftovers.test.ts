@@ -270,3 +270,28 @@ describe('an account record that the disk does not give', () => {
     expect(world.server.sent).toEqual([]);
   });
 });
+
+describe('two journals, of which the one brought the token that the other spent', () => {
+  it.each([
+    ['in the order of their rotations', false],
+    ['in the other one', true],
+  ])('lead to the newest login, read %s', async (_order, isReversed) => {
+    const world = new World();
+    const now = world.clock.now();
+    world.logIn(HOUR, 50 * MINUTE, 'refresh-2');
+    const { text } = world.file;
+    const inFile = /"access_token":"([^"]+)"/.exec((text ?? '').replaceAll(/\s/g, ''))?.[1];
+    const journals = [
+      ['refresh-1', { access_token: inFile, refresh_token: 'refresh-2' }],
+      ['refresh-2', { access_token: world.server.issue(now, HOUR), refresh_token: 'refresh-3' }],
+    ] as const;
+    for (const [spent, answer] of isReversed ? journals.toReversed() : journals) {
+      world.journal.left.set(fingerprintOf(spent), JSON.stringify(answer));
+    }
+    const keeper = await world.keeper();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-3');
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual([]);
+  });
+});
