@@ -85,6 +85,8 @@ it('no source ever gives an expired credential, nor is lost, whatever becomes of
     daemon = await start();
     await allWell();
   }
+  // Each hears of the next rotation by its events: none is lost.
+  await Promise.all(sources.map((source) => nextAfter(source, source.current?.generation ?? 0)));
   end.abort();
   await Promise.all(running);
   console.info(reads, gets);
@@ -97,3 +99,10 @@ it('no source ever gives an expired credential, nor is lost, whatever becomes of
   expect(sources.every(({ connected }) => connected)).toBe(true);
   expect(endpoint.sentTwice()).toEqual([]);
 });
+
+/** Resolves when the source has a newer credential than that. */
+async function nextAfter(source: CredentialSource, generation: number): Promise<void> {
+  for await (const current of source.changes()) {
+    if (current !== null && current.generation > generation && source.connected) return;
+  }
+}
