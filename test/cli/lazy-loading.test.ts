@@ -9,6 +9,9 @@ import { startScriptedDaemon, type ScriptedDaemon } from './scripted-daemon.js';
 
 const ROOT = new URL('../../', import.meta.url).href;
 
+/** What of node costs next to nothing: it has loaded most of that itself before it comes to any program. */
+const LIGHT = ['node:fs/promises', 'node:os', 'node:path'];
+
 let sandbox: Sandbox;
 let daemon: ScriptedDaemon | undefined;
 
@@ -109,7 +112,7 @@ describe('what is loaded', () => {
     expect(modules.filter((name) => name.includes('node_modules/pino/'))).not.toEqual([]);
   });
 
-  it('by importing the package: no dependency, and nothing of the daemon', async () => {
+  it('by importing the package: no dependency, nothing heavy of node, and nothing of the daemon', async () => {
     const report = join(sandbox.directory, 'modules');
     await promisify(execFile)(
       process.execPath,
@@ -121,5 +124,6 @@ describe('what is loaded', () => {
     expect(modules.filter((url) => /node_modules|\/dist\/(daemon|server|keeper|cli\/)/.test(url))).toEqual(
       [],
     );
+    expect(modules.filter((url) => url.startsWith('node:')).sort()).toEqual(LIGHT);
   });
 });

@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Agent, FormData, fetch, interceptors, request, type Dispatcher } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AuthdError, authInterceptor, type DispatchHandler } from '../../src/index.js';
@@ -138,11 +139,54 @@ describe('a request through the interceptor', () => {
   });
 });
 
+describe('an answer that is held back', () => {
+  it('is not passed on after the request has ended otherwise', async () => {
+    const source = new ScriptedSource('http://127.0.0.1/');
+    const answer = makeDeferred<never>();
+    const asked = makeDeferred<undefined>();
+    const given = makeDeferred<DispatchHandler>();
+    const told: string[] = [];
+    const dispatch = authInterceptor({
+      current: source.current,
+      get: () => source.get(),
+      rejected: () => {
+        asked.resolve(undefined);
+        return answer.promise;
+      },
+    })((_options, handler: DispatchHandler) => {
+      given.resolve(handler);
+      return true;
+    });
+    dispatch(
+      { origin: 'http://127.0.0.1', path: '/', method: 'GET' },
+      {
+        onRequestStart: () => told.push('start'),
+        onResponseStart: () => told.push('answer'),
+        onResponseError: () => told.push('error'),
+      },
+    );
+    const handler = await given.promise;
+    const controller = { pause: () => undefined, resume: () => told.push('resumed'), abort: () => undefined };
+    handler.onRequestStart?.(controller, {});
+    handler.onResponseStart?.(controller, 401, {});
+    await asked.promise;
+    handler.onResponseError?.(controller, new Error('aborted'));
+    answer.reject(new AuthdError('unavailable', 'too late'));
+    await answer.promise.catch(() => undefined);
+    await setImmediate();
+    expect(told).toEqual(['start', 'error']);
+  });
+});
+
 describe('the token goes nowhere else', () => {
   it('not to another path or host', async () => {
     const { api, dispatcher } = await setUp('old');
     const other = await startBackend();
-    for (const url of [`${api.origin}/`, `${api.origin}/backend-api/codex/../wham`, `${other.origin}/a`]) {
+    for (const url of [
+      `${api.origin}/`,
+      `${api.origin}/backend-api/codex/../wham`,
+      `${other.origin}/backend-api/codex/a`,
+    ]) {
       await (await request(url, { dispatcher, headers: { authorization: 'mine' } })).body.dump();
     }
     for (const { authorization, accountId } of [...api.seen, ...other.seen]) {

@@ -125,7 +125,7 @@ describe('a 401', () => {
       get: () => source.get(),
       rejected: () => {
         giveUp.abort(new Error('enough'));
-        return source.rejected('');
+        return Promise.reject(new Error('enough'));
       },
     };
     const sending = authorizedFetch(reporting)(`${base}/a`, { signal: giveUp.signal });
@@ -151,7 +151,7 @@ describe('the token goes nowhere else', () => {
   it('not to another host, unless the caller vouches for it', async () => {
     const { source } = await setUp('old');
     const other = await startBackend('old');
-    await authorizedFetch(source)(`${other.origin}/a`);
+    await authorizedFetch(source)(`${other.origin}/backend-api/codex/a`);
     await authorizedFetch(source, { allow: [new URL(`${other.origin}/a`)] })(`${other.origin}/a/b`);
     await authorizedFetch(source, { allow: [`${other.origin}/a`] })(`${other.origin}/b`);
     expect(other.seen.map(({ authorization }) => authorization)).toEqual([

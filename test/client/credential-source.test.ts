@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openCredentialSource } from '../../src/index.js';
@@ -8,6 +9,7 @@ import {
   ACCOUNT,
   CREDENTIAL,
   event,
+  hangUp,
   json,
   problem,
   silence,
@@ -214,16 +216,27 @@ describe('a source that has lost its daemon', () => {
   });
 
   it('lets a get wait for the next daemon', async () => {
-    const socket = await socketPath();
-    const { streams, daemon } = await startStreams(socket);
+    let isUp = false;
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': (request, response) => {
+        (isUp ? json(NEXT) : hangUp)(request, response);
+        isUp = true;
+      },
+    });
     streams.greeting = told({ expires_at: secondsFromNow(30) });
-    const source = await openSource({ socket });
-    await daemon.close();
-    const getting = source.get();
-    const next = await startStreams(socket, { 'GET /v1/credential': json(NEXT) });
-    next.streams.greeting = told(NEXT);
-    expect(await getting).toEqual(NEXT);
-    await next.streams.connection(1);
+    const source = await openSource({ socket: daemon.socket });
+    expect(await source.get()).toEqual(NEXT);
+    expect(daemon.requests.filter((request) => request.startsWith('GET /v1/credential'))).toHaveLength(2);
+  });
+
+  it('has the same object as before, if it is the same credential', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    const before = source.current;
+    streams.greeting = told() + event('state', { ...ACCOUNT, detail: 'again' });
+    streams.breakOff();
+    while (source.state.detail !== 'again') await setImmediate();
+    expect(source.current).toBe(before);
   });
 
   it('tells a get that waits for nothing', async () => {
@@ -311,6 +324,22 @@ describe('get', () => {
     answer();
     expect(await getting).toEqual(NEXT);
     expect(source.current).toEqual(NEXT);
+  });
+
+  it('is content with an answer that the events told first, though it is too short', async () => {
+    const expires_at = secondsFromNow(30);
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': (request, response) => {
+        streams.send(event('credential', { ...NEXT, expires_at }));
+        void until(source, (current) => current?.generation === 9).then(() => {
+          json({ ...NEXT, expires_at })(request, response);
+        });
+      },
+    });
+    streams.greeting = told({ expires_at });
+    const source = await openSource({ socket: daemon.socket });
+    expect(await source.get()).toMatchObject({ generation: 9 });
+    expect(daemon.requests).toHaveLength(2);
   });
 
   it('takes no late answer for a login after a logout', async () => {

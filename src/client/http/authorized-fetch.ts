@@ -60,7 +60,7 @@ export function authorizedFetch(
     if (response.status !== 401) return response;
     const report = source.rejected(credential.fingerprint, { signal }).catch(() => null);
     const other = hop.isReplayable ? await report : null;
-    if (signal?.aborted === true) await response.body?.cancel();
+    if (signal?.aborted === true) await response.body?.cancel().catch(() => undefined);
     signal?.throwIfAborted();
     if (other === null || !mayReceive(hop.url, other, options)) return response;
     await response.body?.cancel();

@@ -53,8 +53,9 @@ export function makeSource(connection: Connection): CredentialSource {
           const answer = await ask(Math.floor(leftMs / 1000), flying);
           connection.hurry();
           const isNews = memory.take(answer, moment);
-          if (memory.current === null) await connection.askForTime(flying);
-          return isNews ? memory.current : known();
+          if (isNews && memory.current === null) await connection.askForTime(flying);
+          const { current } = memory;
+          return current?.fingerprint === answer.fingerprint ? current : known();
         }),
       )
     );
