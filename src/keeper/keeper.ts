@@ -347,6 +347,7 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#lookout.outdate();
     await this.#lookout.look();
     this.#leftovers.outdate();
+    if (this.#options.lock.held) this.#rotations.unlock();
   }
 
   /** How long a rotation that is due waits for those of other accounts. Tokens that have come wait for nobody. */

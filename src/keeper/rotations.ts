@@ -65,6 +65,11 @@ export class Rotations {
     return this.#setbacks.of(login.refreshToken.fingerprint);
   }
 
+  /** The account's lock is ours now: nobody else is in the way. */
+  unlock(): void {
+    this.#setbacks.relieve('locked_elsewhere');
+  }
+
   /** Drops what other settings may put right. */
   forgive(): void {
     this.#setbacks.forgive();

@@ -24,6 +24,13 @@ export class Setbacks {
     this.#byToken.delete(fingerprint);
   }
 
+  /** Drops what has been put right. */
+  relieve(reason: Setback['trouble']['reason']): void {
+    for (const [fingerprint, { trouble }] of this.#byToken) {
+      if (trouble.reason === reason) this.#byToken.delete(fingerprint);
+    }
+  }
+
   /** Drops what other settings may put right; a token that may be spent stays one. */
   forgive(): void {
     for (const [fingerprint, { trouble }] of this.#byToken) {

@@ -174,3 +174,27 @@ describe('numbers that cannot be written down', () => {
     expect(numbers[1]).toBeGreaterThan(numbers[0] ?? Infinity);
   });
 });
+
+describe('an account that another daemon kept', () => {
+  it('is rotated as soon as that one has let go, and not when its own patience ends', async () => {
+    const world = new World();
+    world.logIn(10 * HOUR, 8 * HOUR);
+    const refusal = new AuthdError('already_running', 'kept by somebody else');
+    world.lock.held = false;
+    world.lock.ensure = () => Promise.reject(refusal);
+    const keeper = await world.keeper();
+    await world.clock.advance(20 * MINUTE);
+    expect(keeper.state.reason).toBe('locked_elsewhere');
+    world.lock.held = true;
+    let isNew = true;
+    world.lock.ensure = () => {
+      const found = isNew ? 'taken' : 'held';
+      isNew = false;
+      return Promise.resolve(found);
+    };
+    await keeper.claim();
+    await world.clock.advance(SECOND);
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
