@@ -4,7 +4,7 @@ import { codexOptions, type CodexOptionsChoice } from '../../src/index.js';
 import { codexBinary, type CodexVersion } from '../support/codex-binary.js';
 import { codexEnvironment, QUIET_CONFIG } from '../support/codex-process.js';
 import { loadSdk, type SdkThread } from '../support/codex-sdk.js';
-import { DaemonProcess } from '../support/daemon-process.js';
+import { DaemonProcess, ownSandbox } from '../support/daemon-process.js';
 import type { StageSet } from './stage-set.js';
 
 /** The newest Codex, or the one that the SDK brings: then the SDK is told of none. */
@@ -26,7 +26,9 @@ export async function startDaemon(stage: StageSet): Promise<SdkStage> {
   const daemon = await DaemonProcess.start({ sandbox, tokenEndpoint: endpoint.url });
   const thread = async (binary: Binary, choice: CodexOptionsChoice = {}): Promise<SdkThread> => {
     const { Codex } = await loadSdk();
-    const env = { ...(await codexEnvironment({ sandbox, tokenEndpoint: endpoint.url })), ...choice.env };
+    const home = choice.route === 'published' ? await homeForPublishing() : {};
+    const own = await codexEnvironment({ sandbox, tokenEndpoint: endpoint.url });
+    const env = { ...own, ...home, ...choice.env };
     const options = await codexOptions({
       ...choice,
       socket: daemon.socket,
@@ -36,4 +38,11 @@ export async function startDaemon(stage: StageSet): Promise<SdkStage> {
     return new Codex(options).startThread({ skipGitRepoCheck: true, workingDirectory: sandbox.directory });
   };
   return { ...stage, daemon, thread };
+}
+
+/** A home in which no login has ever been. */
+async function homeForPublishing(): Promise<{ readonly CODEX_HOME: string }> {
+  const { codexHome } = await ownSandbox();
+  await writeFile(join(codexHome, 'config.toml'), QUIET_CONFIG);
+  return { CODEX_HOME: codexHome };
 }

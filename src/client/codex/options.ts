@@ -9,9 +9,11 @@ import type { CodexConfig, SdkOptions } from './sdk.js';
  *
  * - `command`: it runs `codex-authd token` at the start of each turn and after a 401; a token that the server ends
  *   early is replaced within the turn.
+ * - `published`: the daemon keeps an auth.json without a refresh token in the `CODEX_HOME` of `env`, and Codex reads it at
+ *   the start of each turn and after a 401; for who may neither run a command nor reach the socket.
  * - `environment`: the token stands in its environment and is not renewed: for one turn, or as long as the token lasts.
  */
-export type CodexRoute = 'command' | 'environment';
+export type CodexRoute = 'command' | 'published' | 'environment';
 
 /** The Codex SDK's own options, and how to reach the daemon. */
 export interface CodexOptionsChoice extends SdkOptions {

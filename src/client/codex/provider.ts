@@ -41,6 +41,11 @@ const COMMAND_TIMEOUT_MS = 5000;
 /** The program beside this library, found from `dist` as from `src`. */
 const PROGRAM = fileURLToPath(new URL('../../../bin/codex-authd.js', import.meta.url));
 
+/** A provider that takes the token from the auth.json in Codex's home, and the account with it. */
+export interface HomeProvider extends Provider {
+  readonly requires_openai_auth: true;
+}
+
 /** Which credential the provider stands for. */
 export interface ProviderChoice {
   readonly credential: Pick<CredentialBody, 'account_id' | 'base_url'>;
@@ -62,6 +67,12 @@ function describeProvider({ credential, baseUrl }: ProviderChoice): Provider {
 /** @param variable the environment variable that holds the token */
 export function environmentProvider(choice: ProviderChoice, variable: string): EnvironmentProvider {
   return { ...describeProvider(choice), env_key: variable };
+}
+
+/** @param baseUrl where Codex's own provider would not send the token */
+export function homeProvider(baseUrl: string): HomeProvider {
+  const credential = { account_id: null, base_url: baseUrl };
+  return { ...describeProvider({ credential }), requires_openai_auth: true };
 }
 
 /** Where the command finds the daemon. */

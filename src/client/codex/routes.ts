@@ -1,6 +1,10 @@
+import { resolve } from 'node:path';
+import { CODEX_BASE_URLS } from '../../core/login.js';
+import { AuthdError } from '../../errors.js';
 import { readCredential } from '../credential.js';
+import { publish } from '../published.js';
 import { withoutLogin, withProvider } from './merge.js';
-import { commandProvider, environmentProvider } from './provider.js';
+import { commandProvider, environmentProvider, homeProvider } from './provider.js';
 import type { CodexConfig } from './sdk.js';
 
 /** What a route is worked out from; the options have been looked at by then. */
@@ -46,4 +50,30 @@ async function takeEnvironment(request: RouteRequest): Promise<RouteOptions> {
   };
 }
 
-export const ROUTES = { command: takeCommand, environment: takeEnvironment } as const;
+/**
+ * The token lies in Codex's home, where the daemon keeps it (facts 4.3). Codex's own provider takes it to ChatGPT and to
+ * nobody else.
+ */
+async function takePublished(request: RouteRequest): Promise<RouteOptions> {
+  const { ask, minValid, env, config, configOverrides } = request;
+  const directory = env['CODEX_HOME'];
+  if (directory === undefined || directory === '') {
+    throw new AuthdError('bad_request', 'the route `published` needs a CODEX_HOME in `env`', {
+      hint: 'give Codex a directory of its own, other than the home whose login the daemon keeps',
+    });
+  }
+  await publish({ ...ask, directory: resolve(directory) });
+  const baseUrl = request.baseUrl ?? (await readCredential({ ...ask, minValid })).base_url;
+  const own = baseUrl === CODEX_BASE_URLS.chatgpt;
+  const made = own ? config : withProvider(config, configOverrides, homeProvider(baseUrl));
+  return { env, config: { ...LOGIN_IN_FILE, ...made } };
+}
+
+/** Codex reads the published file, and no keyring. */
+const LOGIN_IN_FILE = { cli_auth_credentials_store: 'file' } as const;
+
+export const ROUTES = {
+  command: takeCommand,
+  published: takePublished,
+  environment: takeEnvironment,
+} as const;

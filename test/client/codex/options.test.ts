@@ -31,6 +31,15 @@ async function listen(script?: Script): Promise<string[]> {
 
 const make = (choice: CodexOptionsChoice = {}) => codexOptions({ socket: sandbox.socket, ...choice });
 
+const PUBLISHED = {
+  account: CREDENTIAL.account,
+  directory: '/srv/sandbox',
+  auth_file: '/srv/sandbox/auth.json',
+  generation: CREDENTIAL.generation,
+  fingerprint: CREDENTIAL.fingerprint,
+  expires_at: CREDENTIAL.expires_at,
+};
+
 const PROVIDER = {
   name: 'codex-authd',
   base_url: CREDENTIAL.base_url,
@@ -69,6 +78,25 @@ describe('codexOptions', () => {
       'codex-authd': { ...PROVIDER, env_key: 'CODEX_AUTHD_TOKEN' },
     });
     expect(requests).toEqual(['GET /v1/credential?min_valid=600']);
+  });
+
+  it('has the daemon publish in the CODEX_HOME of `env` on that route, and lets Codex read it there', async () => {
+    const requests = await listen({
+      'GET /v1/credential': json(CREDENTIAL),
+      'PUT /v1/published': json(PUBLISHED),
+    });
+    const choice = { route: 'published', env: { CODEX_HOME: '/srv/sandbox' } } as const;
+    expect(await make(choice)).toEqual({
+      env: { CODEX_HOME: '/srv/sandbox' },
+      config: { cli_auth_credentials_store: 'file' },
+    });
+    expect(requests).toContain('PUT /v1/published');
+    const { http_headers: _none, ...provider } = PROVIDER;
+    const base_url = 'https://gateway.test/codex';
+    expect((await make({ ...choice, baseUrl: base_url })).config['model_providers']).toEqual({
+      'codex-authd': { ...provider, base_url, requires_openai_auth: true },
+    });
+    await expect(make({ route: 'published', env: {} })).rejects.toMatchObject({ code: 'bad_request' });
   });
 
   it('names no account where there is none: an API key goes to the platform', async () => {
