@@ -173,8 +173,11 @@ function happen(
       daemonOf(what.daemon)?.process.stop(what.durationMs);
       return;
     case 'sleep':
-      world.timeline.sleep(what.lives * plan.lifetimeMs);
-      world.restlessUntilMs = world.timeline.nowMs;
+      // Not between two steps of one promise: nobody outside could tell that from a moment later.
+      world.timeline.after(0, () => {
+        world.timeline.sleep(what.lives * plan.lifetimeMs);
+        world.restlessUntilMs = world.timeline.nowMs;
+      });
       return;
     case 'clock':
       world.wallOffsetMs = what.aheadHours * 3600 * SECOND;
