@@ -70,6 +70,16 @@ export async function run(
     }
   };
   await goOn(() => script.isOver);
+  // What the last happening has set off for this very instant belongs to the story.
+  let isInstantOver = false;
+  world.timeline.after(
+    0,
+    () => {
+      isInstantOver = true;
+    },
+    false,
+  );
+  await goOn(() => isInstantOver);
   await judgeEnd(world, daemons, plan, goOn);
   const rotations = world.inspector.sendings.filter(
     ({ end, isRejected, isUntouched }) => end === 'answered' && !isRejected && !isUntouched,
