@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { sharedLocks } from '../src/auth-file/shared-lock.js';
-import { CODEX_BASE_URLS } from '../src/core/login.js';
+import { CODEX_BASE_URLS } from '../src/core/base-urls.js';
 import { DEFAULT_POLICY } from '../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../src/keep-account.js';
 import { ClaimedDirectories } from '../src/keeper/claimed-directories.js';

@@ -1,4 +1,4 @@
-import { CODEX_BASE_URLS, type BaseUrls } from '../core/login.js';
+import { CODEX_BASE_URLS, type BaseUrls } from '../core/base-urls.js';
 import { DEFAULT_POLICY, type RefreshPolicy } from '../core/plan.js';
 import type { BodyFormat } from '../token-endpoint/request-body.js';
 import type { AccountTable } from './schema.js';

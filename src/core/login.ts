@@ -1,3 +1,4 @@
+import { CODEX_BASE_URLS, type BaseUrls } from './base-urls.js';
 import { readClaims } from './claims.js';
 import type { Credential } from './credential.js';
 import type { SettledReading } from './reading.js';
@@ -30,20 +31,6 @@ export interface NoLogin {
   readonly reason: ReasonOf<'logged_out' | 'unsupported' | 'corrupt'>;
   readonly detail: string;
 }
-
-/** Where the tokens of an account are good. */
-export interface BaseUrls {
-  /** For the access token of a ChatGPT login. */
-  readonly chatgpt: string;
-  /** For an API key or a personal access token. */
-  readonly platform: string;
-}
-
-/** What Codex uses (facts 4.1). */
-export const CODEX_BASE_URLS: BaseUrls = {
-  chatgpt: 'https://chatgpt.com/backend-api/codex',
-  platform: 'https://api.openai.com/v1',
-};
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,7 @@
 import type { DeadToken } from '../core/account-record.js';
 import { REASONS } from '../core/reasons.js';
-import { loginIn, type BaseUrls, type Login } from '../core/login.js';
+import type { BaseUrls } from '../core/base-urls.js';
+import { loginIn, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
 import { readAhead, type Harvest } from './harvest.js';
 import { Harvests } from './harvests.js';

@@ -1,6 +1,7 @@
 import { readClaims } from '../core/claims.js';
 import { withTokens } from '../core/edit.js';
-import { readLogin, type BaseUrls, type Login, type RotatingLogin } from '../core/login.js';
+import type { BaseUrls } from '../core/base-urls.js';
+import { readLogin, type Login, type RotatingLogin } from '../core/login.js';
 import type { TokenSet } from '../core/outcome.js';
 import type { SettledReading } from '../core/reading.js';
 

@@ -1,5 +1,6 @@
 import type { PublishedCredential } from '../core/credential.js';
-import type { BaseUrls, Login } from '../core/login.js';
+import type { BaseUrls } from '../core/base-urls.js';
+import type { Login } from '../core/login.js';
 import { dueAt, mayWait, worthRotating, type RefreshPolicy } from '../core/plan.js';
 import type { Setback } from '../core/setback.js';
 import { decideState, servable, type KeeperState } from '../core/state.js';

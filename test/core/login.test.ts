@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CODEX_BASE_URLS, loginIn, readLogin } from '../../src/core/login.js';
+import { CODEX_BASE_URLS } from '../../src/core/base-urls.js';
+import { loginIn, readLogin } from '../../src/core/login.js';
 import type { SettledReading } from '../../src/core/reading.js';
 import { REASONS } from '../../src/core/reasons.js';
 import { apiKeyFile, chatgptFile, formatFile, makeLoginTokens } from '../support/login-file.js';

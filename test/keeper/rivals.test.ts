@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EMPTY_RECORD } from '../../src/core/account-record.js';
-import { CODEX_BASE_URLS } from '../../src/core/login.js';
+import { CODEX_BASE_URLS } from '../../src/core/base-urls.js';
 import { AuthdError } from '../../src/errors.js';
 import { fingerprintOf } from '../support/tokens.js';
 import { answered, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';

@@ -1,5 +1,5 @@
 import type { AccountRecord } from '../../src/core/account-record.js';
-import { CODEX_BASE_URLS } from '../../src/core/login.js';
+import { CODEX_BASE_URLS } from '../../src/core/base-urls.js';
 import type { Answer } from '../../src/core/outcome.js';
 import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';

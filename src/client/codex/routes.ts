@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { CODEX_BASE_URLS } from '../../core/login.js';
+import { CODEX_BASE_URLS } from '../../core/base-urls.js';
 import { AuthdError } from '../../errors.js';
 import { readCredential } from '../credential.js';
 import { publish } from '../published.js';

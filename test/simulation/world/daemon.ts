@@ -1,5 +1,5 @@
 import type { AccountConfig } from '../../../src/config/accounts.js';
-import { CODEX_BASE_URLS } from '../../../src/core/login.js';
+import { CODEX_BASE_URLS } from '../../../src/core/base-urls.js';
 import type { RefreshPolicy } from '../../../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
 import { ClaimedDirectories } from '../../../src/keeper/claimed-directories.js';
