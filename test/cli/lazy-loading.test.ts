@@ -10,7 +10,7 @@ import { startScriptedDaemon, type ScriptedDaemon } from './scripted-daemon.js';
 const ROOT = new URL('../../', import.meta.url).href;
 
 /** What of node costs next to nothing: it has loaded most of that itself before it comes to any program. */
-const LIGHT = ['node:fs/promises', 'node:os', 'node:path'];
+const LIGHT = ['node:fs', 'node:fs/promises', 'node:os', 'node:path', 'node:url'];
 
 let sandbox: Sandbox;
 let daemon: ScriptedDaemon | undefined;
