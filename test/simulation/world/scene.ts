@@ -1,0 +1,61 @@
+import { readLogin } from '../../../src/core/login.js';
+import { parseDocument } from './login-text.js';
+import type { Sending } from './network.js';
+import type { VirtualProcess } from './process.js';
+import type { World } from './world.js';
+
+/** What has happened until now, as far as it matters for what may happen next. */
+export class Scene {
+  readonly world: World;
+  readonly sendings: Sending[] = [];
+  /** The refresh token of the last whole document in auth.json; null if there was none in it, or no file. */
+  fileToken: string | null = null;
+  /** The access token in the file now. */
+  access: string | null = null;
+  /** Until when others were there. */
+  readonly accessSeen = new Map<string, number>();
+  #violation: string | null = null;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** What must not have happened; null if nothing did. */
+  get violation(): string | null {
+    return this.#violation;
+  }
+
+  blame(what: string): void {
+    this.#violation ??= what;
+    this.world.note('VIOLATION', what);
+  }
+
+  /** auth.json is not what it was. */
+  onAuthChanged(process: VirtualProcess | null): void {
+    const text = this.world.disk.read(this.world.realPath);
+    const document = parseDocument(text);
+    const token = document?.tokens?.refresh_token ?? null;
+    const isOurs = process?.isDaemon === true;
+    if (!isOurs && token !== this.fileToken) {
+      // What was got for the old content is nobody's loss any more: the file is the truth (facts 3.3).
+      for (const sending of this.sendings) sending.excuse ??= 'somebody else wrote the file';
+    }
+    if (document !== null || text === null) this.fileToken = token;
+    const { nowMs } = this.world.timeline;
+    if (this.access !== null) this.accessSeen.set(this.access, nowMs);
+    const login = text === null ? null : readLogin(text);
+    this.access = login === null || login.kind === 'none' ? null : login.credential.accessToken.reveal();
+  }
+
+  /** Whether a reader finds the text in auth.json or in a journal. */
+  isOnDisk(text: string): boolean {
+    const { world } = this;
+    return world.loginTexts((path) => world.disk.read(path)).some((content) => content.includes(text));
+  }
+
+  /** Whether a loss of power would leave it there. */
+  isDurable(text: string): boolean {
+    const { world } = this;
+    return world.loginTexts((path) => world.disk.readDurable(path)).some((content) => content.includes(text));
+  }
+}
