@@ -172,6 +172,12 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     clock: { ...surroundings.clock, now: () => surroundings.clock.now() - 2 * 3600 * 1000 },
     openEndpoint: (config) => undated(surroundings.openEndpoint(config)),
   }),
+  'look at the file for the last time before it connects': onEndpoint(
+    (send) => async (token, onBytes, mayLeave) => {
+      const isRight = await mayLeave();
+      return send(token, onBytes, () => Promise.resolve(isRight));
+    },
+  ),
   'write a refresh token into the log': (surroundings) =>
     onEndpoint((send) => (...sending) => {
       const [token] = sending;

@@ -52,6 +52,10 @@ export class Inspector implements Witness {
 
   // What daemons send and store.
 
+  onConnected(process: VirtualProcess): void {
+    this.#sending.onConnected(process);
+  }
+
   onSend(process: VirtualProcess, token: string): Sending {
     return this.#sending.onSend(process, token);
   }

@@ -18,6 +18,7 @@ const DEMAND_MS = 60_000;
 export class SendingJudge {
   readonly #scene: Scene;
   readonly #wishes: Wishes;
+  readonly #connectedAt = new WeakMap<VirtualProcess, number>();
 
   constructor(scene: Scene, wishes: Wishes) {
     this.#scene = scene;
@@ -27,7 +28,7 @@ export class SendingJudge {
   onSend(process: VirtualProcess, token: string): Sending {
     const world = this.#scene.world;
     const { fingerprint } = new Secret(token);
-    if (this.#scene.fileToken !== token && !world.hasAuthChangedSinceRead(process)) {
+    if (this.#scene.fileToken !== token && !this.#hasJustLooked(process)) {
       this.#scene.blame('a refresh token was sent that is not in the file');
     }
     const inFlight = this.#scene.sendings.find((other) => other.end === 'pending' && other.process.isAlive);
@@ -51,6 +52,17 @@ export class SendingJudge {
     return sending;
   }
 
+  onConnected(process: VirtualProcess): void {
+    this.#connectedAt.set(process, this.#scene.world.operations);
+  }
+
+  /** Whether the file was changed between its last look at it, after it had connected, and now: nobody can help that. */
+  #hasJustLooked(process: VirtualProcess): boolean {
+    const { world } = this.#scene;
+    const lookedAt = world.lookedAt(process);
+    return lookedAt > (this.#connectedAt.get(process) ?? 0) && world.authChangedAt >= lookedAt;
+  }
+
   /** The sendings of this token that matter: a server that gives no new one does not mind many. */
   #unsettled(token: string): Sending[] {
     const earlier = this.#scene.sendings.filter((other) => other.token === token);
@@ -59,7 +71,7 @@ export class SendingJudge {
 
   #judgeRepetition(process: VirtualProcess, earlier: Sending, fingerprint: string): void {
     const world = this.#scene.world;
-    if (earlier.end === 'never sent' || earlier.isUntouched) return;
+    if (earlier.isUntouched) return;
     if (earlier.isRejected) {
       const isKnown = world.knownDead(process).includes(fingerprint);
       if (earlier.process === process || isKnown)

@@ -22,6 +22,7 @@ export type Operation =
   | 'mkdir'
   | 'readdir'
   | 'prepare'
+  | 'connect'
   | 'send';
 
 /** The machine on which processes run. */

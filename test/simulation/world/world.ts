@@ -62,6 +62,8 @@ export class World implements Host {
   restlessUntilMs = START_MS;
   wasStopped = false;
   operations = 0;
+  /** The number of the last operation that changed auth.json. */
+  authChangedAt = 0;
   trouble: DiskTrouble | null = null;
   hadDiskTrouble = false;
   /** The number of the last operation that failed. */
@@ -70,7 +72,6 @@ export class World implements Host {
   onNextOperation: () => void = () => undefined;
   trace: string[] | null = null;
   readonly #readAt = new WeakMap<VirtualProcess, number>();
-  #authChangedAt = 0;
   #unlockedChangeAt = 0;
   #notes = 0;
 
@@ -145,15 +146,16 @@ export class World implements Host {
 
   onWritten(process: VirtualProcess | null, path: string): void {
     if (path !== this.realPath && path !== `${this.home}/auth.json`) return;
-    this.#authChangedAt = this.operations;
+    this.authChangedAt = this.operations;
     // Codex 0.163 takes no lock: between a comparison and a rename it can always come.
     if (process?.name === 'codex 0.163') this.#unlockedChangeAt = this.operations;
     this.inspector.onAuthChanged(process);
     for (const notice of this.watchers) notice();
   }
 
-  hasAuthChangedSinceRead(process: VirtualProcess): boolean {
-    return this.#authChangedAt >= (this.#readAt.get(process) ?? 0);
+  /** The number of the operation that opened auth.json last; 0 if it never has. */
+  lookedAt(process: VirtualProcess): number {
+    return this.#readAt.get(process) ?? 0;
   }
 
   /** The server ends what is in the file now. */
