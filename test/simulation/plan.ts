@@ -115,6 +115,7 @@ const what: fc.Arbitrary<What> = fc.oneof(
         { weight: 6, arbitrary: fc.constantFrom('exec', 'edit') },
         { weight: 3, arbitrary: fc.constantFrom('log in', 'log in as another', 'log out') },
         { weight: 1, arbitrary: fc.constantFrom('refresh', 'write late', 'set a key') },
+        { weight: 2, arbitrary: fc.constantFrom('take away', 'switch account', 'turn link') },
       ),
     }),
   },

@@ -264,7 +264,7 @@ function isDirectory(path: string): boolean {
 }
 
 function isStage(path: string): boolean {
-  return path.includes('/.auth.json.codex-authd-');
+  return /\/\.(?:auth|other)\.json\.codex-authd-/.test(path);
 }
 
 function isJournal(path: string): boolean {

@@ -89,6 +89,12 @@ export class Disk {
     return this.directories.get(directory)?.now.get(name) ?? this.directories.get(path);
   }
 
+  /** Puts something at the path, in the place of what was there. */
+  put(path: string, node: Node): void {
+    const { directory, name } = splitPath(path);
+    this.directories.get(directory)?.set(name, node);
+  }
+
   /** Follows the links that the last part of a path may be. */
   follow(path: string): string {
     const node = this.find(path);

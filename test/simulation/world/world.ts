@@ -41,6 +41,9 @@ const HIT: Readonly<Record<DiskTrouble['code'], ReadonlySet<Operation>>> = {
   ]),
 };
 
+/** Those who take a lock that we take as well. */
+const LOCKING: ReadonlySet<string> = new Set(['codex 0.166', 'codex 0.169']);
+
 /** One machine with one auth.json, a token endpoint somewhere, and everyone who has to do with them. */
 export class World implements Host {
   readonly timeline = new Timeline(START_MS);
@@ -139,7 +142,7 @@ export class World implements Host {
   }
 
   onRenamed(process: VirtualProcess, from: Inode, to: string, replaced: Inode | null): void {
-    if (to !== this.realPath || !process.isDaemon) return;
+    if (!LOGIN_NAME.test(splitPath(to).name) || !process.isDaemon) return;
     const isRaced = this.#unlockedChangeAt > (this.#readAt.get(process) ?? 0);
     this.inspector.onCommit(process, from, replaced, isRaced);
   }
@@ -147,8 +150,9 @@ export class World implements Host {
   onWritten(process: VirtualProcess | null, path: string): void {
     if (path !== this.realPath && path !== `${this.home}/auth.json`) return;
     this.authChangedAt = this.operations;
-    // Codex 0.163 takes no lock: between a comparison and a rename it can always come.
-    if (process?.name === 'codex 0.163') this.#unlockedChangeAt = this.operations;
+    // Who takes no lock can always come between a comparison and a rename.
+    if (process !== null && !process.isDaemon && !LOCKING.has(process.name))
+      this.#unlockedChangeAt = this.operations;
     this.inspector.onAuthChanged(process);
     for (const notice of this.watchers) notice();
   }
@@ -195,18 +199,27 @@ export class World implements Host {
 
   #stagesIn(path: string): Inode[] {
     return [...(this.disk.directories.get(path)?.now ?? [])].flatMap(([name, node]) =>
-      name.startsWith('.auth.json.codex-authd-') && node instanceof Inode ? [node] : [],
+      STAGE_NAME.test(name) && node instanceof Inode ? [node] : [],
     );
   }
 
-  /** The texts of auth.json and of all journals, as `read` sees them. */
+  /** The texts of all files that may hold a login, and of all journals, as `read` sees them. */
   loginTexts(read: (path: string) => string | null): string[] {
     const journals = this.stateDirectories.flatMap((directory) => {
       const { now, durable } = this.disk.directories.get(directory) ?? { now: new Map(), durable: new Map() };
       const names = new Set<string>([...now.keys(), ...durable.keys()]);
       return [...names].filter((name) => name.endsWith('.journal')).map((name) => `${directory}/${name}`);
     });
-    return [this.realPath, ...journals].map(read).filter((text) => text !== null);
+    return [...this.#loginPaths(), ...journals].map(read).filter((text) => text !== null);
+  }
+
+  /** auth.json, where it was or will be again, and where other accounts' are kept. */
+  #loginPaths(): string[] {
+    return [this.home, '/data'].flatMap((path) => {
+      const { now, durable } = this.disk.directories.get(path) ?? { now: new Map(), durable: new Map() };
+      const names = new Set<string>([...now.keys(), ...durable.keys()]);
+      return [...names].filter((name) => LOGIN_NAME.test(name)).map((name) => `${path}/${name}`);
+    });
   }
 
   /** The fingerprints of the tokens that a process can know from its records to be dead. */
@@ -219,6 +232,9 @@ export class World implements Host {
     });
   }
 }
+
+const STAGE_NAME = /^\.(?:auth|other)\.json\.codex-authd-/;
+const LOGIN_NAME = /^(?:auth|other)\.json(?:\.off|\.somebody|\.somebody else)?$/;
 
 function shorten(path: string): string {
   return path
