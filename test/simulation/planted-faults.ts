@@ -1,4 +1,5 @@
 import { constants } from 'node:fs';
+import type { AccountRecord } from '../../src/core/account-record.js';
 import type { FileSystem, OpenFile } from '../../src/os/file-system.js';
 import type { Surroundings } from '../../src/surroundings.js';
 import type { Tamper } from './run.js';
@@ -167,6 +168,23 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     rename: (from, to) =>
       to.endsWith('.json') && !to.endsWith('/auth.json') ? fs.unlink(from) : fs.rename(from, to),
   })),
+  'write no spent token down': onFiles((file, path) =>
+    path.endsWith('.json.new')
+      ? { ...file, write: (bytes, at) => file.write(withoutSpent(bytes), at).then(() => bytes.length) }
+      : file,
+  ),
+  'drop what waits for a file that is away': (surroundings, { stateDirectory }) =>
+    onFileSystem((fs) => ({
+      ...fs,
+      open: (path, flags, mode) =>
+        fs.open(path, flags, mode).catch(async (error: unknown) => {
+          if (path.endsWith('/auth.json')) {
+            const names = await fs.readdir(stateDirectory).catch(() => []);
+            for (const name of names.filter(isJournal)) await fs.unlink(`${stateDirectory}/${name}`);
+          }
+          throw error;
+        }),
+    }))(surroundings),
   'believe a clock that is two hours behind': (surroundings) => ({
     ...surroundings,
     clock: { ...surroundings.clock, now: () => surroundings.clock.now() - 2 * 3600 * 1000 },
@@ -257,6 +275,14 @@ async function isTrue(lock: Promise<boolean | null>): Promise<boolean> {
 function withoutNote(bytes: Uint8Array): Uint8Array {
   const text = Buffer.from(bytes).toString('utf8');
   return Buffer.from(text.replace(/,\s*"note": \d+/, (note) => ' '.repeat(note.length)));
+}
+
+/** The record of an account as if no token had been spent. */
+function withoutSpent(bytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(bytes).toString('utf8');
+  const record = JSON.parse(text) as AccountRecord;
+  const dead = record.dead.filter(({ reason }) => reason !== 'refresh_token_spent');
+  return Buffer.from(JSON.stringify({ ...record, dead }).padEnd(bytes.length));
 }
 
 function isDirectory(path: string): boolean {

@@ -2,7 +2,7 @@ import { Secret } from '../../../src/core/secret.js';
 import { parseDocument } from './login-text.js';
 import type { Sending } from './network.js';
 import type { VirtualProcess } from './process.js';
-import type { Scene } from './scene.js';
+import { ANOTHERS, type Scene } from './scene.js';
 import type { Wishes } from './wishes.js';
 
 /** Room for the answer, in the journal and beside auth.json. */
@@ -40,13 +40,16 @@ export class SendingJudge {
       token,
       process,
       operation: world.operations,
+      sentAtMs: world.timeline.nowMs,
       end: 'pending',
       child: null,
       access: null,
       isRejected: false,
       isUntouched: false,
       isSealed: false,
-      excuse: this.#scene.fileToken === token ? null : 'somebody else wrote the file',
+      isStored: false,
+      isConcluded: false,
+      excuse: this.#scene.isAnothers(token) ? ANOTHERS : null,
     };
     this.#scene.sendings.push(sending);
     return sending;
@@ -72,13 +75,15 @@ export class SendingJudge {
   #judgeRepetition(process: VirtualProcess, earlier: Sending, fingerprint: string): void {
     const world = this.#scene.world;
     if (earlier.isUntouched) return;
+    const isSame = earlier.process.stateDirectory === process.stateDirectory;
     if (earlier.isRejected) {
       const isKnown = world.knownDead(process).includes(fingerprint);
-      if (earlier.process === process || isKnown)
+      if (earlier.process === process || isKnown || (isSame && earlier.isConcluded))
         this.#scene.blame('a refresh token was sent again that is dead');
       return;
     }
-    if (earlier.child !== null && earlier.excuse === null) {
+    // From its sealing on the journal tells that the token was spent, and then the record does, whatever others do.
+    if (earlier.child !== null && (earlier.excuse === null || (isSame && earlier.isSealed))) {
       this.#scene.blame('a refresh token was sent again that had been spent');
       return;
     }

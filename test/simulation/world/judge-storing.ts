@@ -4,6 +4,9 @@ import type { Sending } from './network.js';
 import type { VirtualProcess } from './process.js';
 import type { Scene } from './scene.js';
 
+const CONCLUSION_MS = 5_000;
+/** A pair for a file that is away is dropped after 30 days, by a clock that may be wrong by one. */
+const LONGEST_WAIT_MS = 28 * 24 * 3600 * 1000;
 const DISK_FAILED = 'the disk failed when the answer came';
 
 /** Looks at what is written, and whether a pair that has come is ever nowhere. */
@@ -54,11 +57,21 @@ export class StoringJudge {
   }
 
   onAnswer(sending: Sending): void {
+    if (sending.isRejected) this.#concludeSoon(sending);
     if (sending.child === null) return;
     if (this.#scene.world.lastErrorAt > sending.operation) sending.excuse ??= DISK_FAILED;
     if (!sending.process.isAlive && !this.#scene.isOnDisk(sending.child)) {
       sending.excuse ??= 'killed in the one write that records the answer';
     }
+  }
+
+  /** Whoever is alive for so long after a rejection, and had no trouble, has written it down. */
+  #concludeSoon(sending: Sending): void {
+    const { world } = this.#scene;
+    world.timeline.after(CONCLUSION_MS, () => {
+      const wasQuiet = world.lastErrorAt < sending.operation && world.restlessUntilMs < sending.sentAtMs;
+      sending.isConcluded = sending.process.isAlive && wasQuiet;
+    });
   }
 
   /** A file or a directory has been synced. */
@@ -93,7 +106,7 @@ export class StoringJudge {
   #demandKept(sending: Sending, isKept: (text: string) => boolean): void {
     const { child, excuse } = sending;
     if (child === null || excuse !== null || !this.#scene.world.server.isLive(child)) return;
-    if (isKept(child)) return;
+    if (isKept(child) || this.#scene.world.timeline.nowMs - sending.sentAtMs > LONGEST_WAIT_MS) return;
     this.#scene.blame(`a pair was lost: what ${sending.process.name} got is nowhere`);
   }
 }

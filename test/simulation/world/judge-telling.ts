@@ -42,7 +42,7 @@ export class TellingJudge {
     this.#judgeGeneration(process, credential.generation, token);
     const ours = this.#scene.sendings.findLast(({ access }) => access === token);
     if (ours?.isSealed === false) this.#scene.blame('a token was told before it was durable');
-    if (ours === undefined) this.#judgeSource(process, token);
+    else if (ours === undefined || !this.#scene.isDurable(token)) this.#judgeSource(process, token);
   }
 
   #judgeGeneration(process: VirtualProcess, generation: number, token: string): void {
@@ -56,7 +56,7 @@ export class TellingJudge {
     numbering.greatest = Math.max(generation, numbering.greatest);
   }
 
-  /** What somebody else wrote may be told for as long as it is in the file, and until it can be known that it is not. */
+  /** What is nowhere but in the file may be told for as long as it is in the file, and until it can be known that it is not. */
   #judgeSource(process: VirtualProcess, token: string): void {
     if (token === this.#scene.access) return;
     const seenAtMs = this.#scene.accessSeen.get(token) ?? -Infinity;

@@ -34,6 +34,7 @@ export interface Sending {
   readonly process: VirtualProcess;
   /** The number of the operation that sent it. */
   readonly operation: number;
+  readonly sentAtMs: number;
   end: 'pending' | 'lost' | 'answered';
   /** The new refresh token of an answer that has come whole. */
   child: string | null;
@@ -43,8 +44,12 @@ export interface Sending {
   isRejected: boolean;
   /** The server said "later", and has not touched the token. */
   isUntouched: boolean;
-  /** The new tokens are where a loss of power leaves them. */
+  /** The new tokens have been where a loss of power leaves them. */
   isSealed: boolean;
+  /** The new tokens have been in auth.json. */
+  isStored: boolean;
+  /** There was nothing in the way of writing down what came of it. */
+  isConcluded: boolean;
   /** Why nobody can be blamed if the child is lost; null if somebody can. */
   excuse: string | null;
 }

@@ -4,12 +4,16 @@ import type { Sending } from './network.js';
 import type { VirtualProcess } from './process.js';
 import type { World } from './world.js';
 
+export const ANOTHERS = 'somebody else wrote the file';
+
 /** What has happened until now, as far as it matters for what may happen next. */
 export class Scene {
   readonly world: World;
   readonly sendings: Sending[] = [];
   /** The refresh token of the last whole document in auth.json; null if there was none in it, or no file. */
   fileToken: string | null = null;
+  /** Whether there is no file. */
+  isAway = false;
   /** The access token in the file now. */
   access: string | null = null;
   /** Until when others were there. */
@@ -36,15 +40,33 @@ export class Scene {
     const document = parseDocument(text);
     const token = document?.tokens?.refresh_token ?? null;
     const isOurs = process?.isDaemon === true;
-    if (!isOurs && token !== this.fileToken) {
-      // What was got for the old content is nobody's loss any more: the file is the truth (facts 3.3).
-      for (const sending of this.sendings) sending.excuse ??= 'somebody else wrote the file';
+    if (document !== null || text === null) {
+      this.fileToken = token;
+      this.isAway = text === null;
+      for (const sending of this.sendings) this.#weigh(sending, isOurs);
     }
-    if (document !== null || text === null) this.fileToken = token;
     const { nowMs } = this.world.timeline;
     if (this.access !== null) this.accessSeen.set(this.access, nowMs);
     const login = text === null ? null : readLogin(text);
     this.access = login === null || login.kind === 'none' ? null : login.credential.accessToken.reveal();
+  }
+
+  /**
+   * Whether somebody else has the loss of a pair to answer for. One that is in the file is his who takes it out, and ours
+   * again when it is back. One that is on its way there waits for a file that is away, and is given up for another login:
+   * the file is the truth (facts 3.3).
+   */
+  #weigh(sending: Sending, isOurs: boolean): void {
+    const { fileToken } = this;
+    if (sending.child !== null && sending.child === fileToken) {
+      sending.isStored = true;
+      if (sending.excuse === ANOTHERS) sending.excuse = null;
+    } else if (!isOurs && (sending.isStored || this.isAnothers(sending.token))) sending.excuse ??= ANOTHERS;
+  }
+
+  /** Whether the file holds another login than this refresh token's. One that is away holds none. */
+  isAnothers(token: string): boolean {
+    return !this.isAway && this.fileToken !== token;
   }
 
   /** Whether a reader finds the text in auth.json or in a journal. */
