@@ -42,6 +42,7 @@ export class SendingJudge {
       operation: world.operations,
       sentAtMs: world.timeline.nowMs,
       end: 'pending',
+      body: null,
       child: null,
       access: null,
       isRejected: false,

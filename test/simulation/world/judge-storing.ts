@@ -2,7 +2,7 @@ import type { Inode } from './disk.js';
 import { parseDocument } from './login-text.js';
 import type { Sending } from './network.js';
 import type { VirtualProcess } from './process.js';
-import type { Scene } from './scene.js';
+import { ANOTHERS, type Scene } from './scene.js';
 
 const CONCLUSION_MS = 5_000;
 /** A pair for a file that is away is dropped after 30 days, by a clock that may be wrong by one. */
@@ -60,7 +60,7 @@ export class StoringJudge {
     if (sending.isRejected) this.#concludeSoon(sending);
     if (sending.child === null) return;
     if (this.#scene.world.lastErrorAt > sending.operation) sending.excuse ??= DISK_FAILED;
-    if (!sending.process.isAlive && !this.#scene.isOnDisk(sending.child)) {
+    if (!sending.process.isAlive && !this.#scene.isOnDisk(sending)) {
       sending.excuse ??= 'killed in the one write that records the answer';
     }
   }
@@ -78,7 +78,7 @@ export class StoringJudge {
   onSynced(): void {
     for (const sending of this.#scene.sendings.slice(-4)) {
       const { access, isSealed } = sending;
-      if (access === null || isSealed || !this.#scene.isDurable(access)) continue;
+      if (access === null || isSealed || !this.#scene.isDurable(sending)) continue;
       sending.isSealed = true;
       if (sending.excuse === DISK_FAILED) sending.excuse = null;
     }
@@ -89,24 +89,28 @@ export class StoringJudge {
       if (sending.process === process && sending.end === 'pending' && sending.child === null) {
         sending.excuse ??= 'killed before the answer came';
       }
-      if (sending.process === process) this.#demandKept(sending, (child) => this.#scene.isOnDisk(child));
+      if (sending.process === process) this.#demandKept(sending, () => this.#scene.isOnDisk(sending));
     }
   }
 
   /** Called twice: before the power goes, for what must outlive it, and afterwards, for what has. */
   onPowerLoss(): void {
+    // Codex up to 0.166 writes over what was safe, and syncs nothing.
+    const { world } = this.#scene;
+    const isAnothersDraft = this.#scene.isAnothersWriting && !world.isSynced(world.realPath);
     for (const sending of this.#scene.sendings) {
       if (sending.end === 'pending' && sending.child === null)
         sending.excuse ??= 'killed before the answer came';
+      if (isAnothersDraft && sending.isStored) sending.excuse ??= ANOTHERS;
       if (!sending.isSealed) sending.excuse ??= 'the power went before the answer was synced';
-      this.#demandKept(sending, (child) => this.#scene.isDurable(child));
+      this.#demandKept(sending, () => this.#scene.isDurable(sending));
     }
   }
 
-  #demandKept(sending: Sending, isKept: (text: string) => boolean): void {
+  #demandKept(sending: Sending, isKept: () => boolean): void {
     const { child, excuse } = sending;
     if (child === null || excuse !== null || !this.#scene.world.server.isLive(child)) return;
-    if (isKept(child) || this.#scene.world.timeline.nowMs - sending.sentAtMs > LONGEST_WAIT_MS) return;
+    if (isKept() || this.#scene.world.timeline.nowMs - sending.sentAtMs > LONGEST_WAIT_MS) return;
     this.#scene.blame(`a pair was lost: what ${sending.process.name} got is nowhere`);
   }
 }

@@ -42,7 +42,7 @@ export class TellingJudge {
     this.#judgeGeneration(process, credential.generation, token);
     const ours = this.#scene.sendings.findLast(({ access }) => access === token);
     if (ours?.isSealed === false) this.#scene.blame('a token was told before it was durable');
-    else if (ours === undefined || !this.#scene.isDurable(token)) this.#judgeSource(process, token);
+    else if (ours === undefined || !this.#scene.isDurable(ours)) this.#judgeSource(process, token);
   }
 
   #judgeGeneration(process: VirtualProcess, generation: number, token: string): void {

@@ -36,7 +36,9 @@ export interface Sending {
   readonly operation: number;
   readonly sentAtMs: number;
   end: 'pending' | 'lost' | 'answered';
-  /** The new refresh token of an answer that has come whole. */
+  /** An answer that has come whole. */
+  body: string | null;
+  /** The new refresh token of such an answer. */
   child: string | null;
   /** The new access token of such an answer. */
   access: string | null;
@@ -219,6 +221,7 @@ export class Network {
     onBytes(Buffer.from(body.slice(cut)));
     const child = this.#server.grantOf(sending.token)?.child ?? null;
     if (child !== null && body.includes(child)) sending.child = child;
+    sending.body = body;
     if (status === 200) sending.access = accessIn(body);
     if (status !== 200) sending.isRejected = !sending.isUntouched;
     this.#witness.onAnswer(sending);

@@ -12,6 +12,7 @@ export type Operation =
   | 'write'
   | 'extend'
   | 'truncate'
+  | 'chown'
   | 'sync'
   | 'sync directory'
   | 'lock'

@@ -12,6 +12,8 @@ export class Scene {
   readonly sendings: Sending[] = [];
   /** The refresh token of the last whole document in auth.json; null if there was none in it, or no file. */
   fileToken: string | null = null;
+  /** Whether what is in the file was written by somebody else. */
+  isAnothersWriting = false;
   /** Whether there is no file. */
   isAway = false;
   /** The access token in the file now. */
@@ -40,6 +42,7 @@ export class Scene {
     const document = parseDocument(text);
     const token = document?.tokens?.refresh_token ?? null;
     const isOurs = process?.isDaemon === true;
+    if (process !== null) this.isAnothersWriting = !isOurs;
     if (document !== null || text === null) {
       this.fileToken = token;
       this.isAway = text === null;
@@ -69,15 +72,20 @@ export class Scene {
     return !this.isAway && this.fileToken !== token;
   }
 
-  /** Whether a reader finds the text in auth.json or in a journal. */
-  isOnDisk(text: string): boolean {
-    const { world } = this;
-    return world.loginTexts((path) => world.disk.read(path)).some((content) => content.includes(text));
+  /** Whether a reader finds what came in auth.json, or the whole answer in a journal. */
+  isOnDisk(sending: Sending): boolean {
+    const { disk } = this.world;
+    return this.world.loginTexts((path) => disk.read(path)).some((text) => holds(text, sending));
   }
 
   /** Whether a loss of power would leave it there. */
-  isDurable(text: string): boolean {
-    const { world } = this;
-    return world.loginTexts((path) => world.disk.readDurable(path)).some((content) => content.includes(text));
+  isDurable(sending: Sending): boolean {
+    const { disk } = this.world;
+    return this.world.loginTexts((path) => disk.readDurable(path)).some((text) => holds(text, sending));
   }
+}
+
+function holds(text: string, { body, child, access }: Sending): boolean {
+  if (body === null) return false;
+  return text.includes(body) || (parseDocument(text) !== null && text.includes(child ?? access ?? body));
 }

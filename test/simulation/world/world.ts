@@ -34,10 +34,13 @@ export interface DiskTrouble {
 const HIT: Readonly<Record<DiskTrouble['code'], ReadonlySet<Operation>>> = {
   ENOSPC: new Set<Operation>(['create', 'mkdir', 'extend']),
   EROFS: new Set<Operation>(['create', 'mkdir', 'extend', 'write', 'truncate', 'rename', 'unlink']),
-  EACCES: new Set<Operation>(['create', 'mkdir', 'rename', 'unlink']),
+  EACCES: new Set<Operation>([
+    ...(['create', 'open', 'mkdir', 'readdir', 'stat', 'realpath', 'chown', 'rename', 'unlink'] as const),
+  ]),
   EIO: new Set<Operation>([
     ...(['create', 'open', 'read', 'extend', 'write', 'truncate'] as const),
     ...(['sync', 'sync directory', 'rename', 'unlink', 'readdir'] as const),
+    ...(['stat', 'realpath', 'lock', 'chown', 'close'] as const),
   ]),
 };
 
@@ -172,6 +175,11 @@ export class World implements Host {
   }
 
   // What the inspector needs to see.
+
+  isSynced(path: string): boolean {
+    const node = this.disk.find(path);
+    return node instanceof Inode && node.isSynced;
+  }
 
   /** Where a daemon has written down the rotation that spends a refresh token. */
   journalOf({ stateDirectory }: VirtualProcess, fingerprint: string): Inode | null {
