@@ -80,7 +80,7 @@ export class Accounts {
     const wanted = new Map(settings.accounts.map((config) => [config.name, config]));
     for (const account of this.#kept) {
       const config = wanted.get(account.keeper.account);
-      if (config?.codexHome === account.codexHome) account.configure(config);
+      if (config?.codexHome === account.codexHome) account.configure(config, settings.accounts);
       else this.#leave(account);
     }
     const staying = this.#kept.filter((account) => !this.#leaving.has(account));

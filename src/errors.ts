@@ -11,6 +11,8 @@ export type ErrorCode =
   | 'bad_answer'
   /** A deadline of the caller's own ran out. */
   | 'timeout'
+  /** What was asked has been closed by its owner. */
+  | 'closed'
   /** The command line is wrong. */
   | 'usage'
   /** A setting is wrong: a flag, an environment variable or the configuration file. */

@@ -60,6 +60,7 @@ async function inspectAccount(config: AccountConfig, stateDirectory: string): Pr
     tokenEndpoint: config.tokenEndpoint,
     counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
     clockOffsetMs: 0,
+    published: [],
   });
 }
 

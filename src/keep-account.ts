@@ -4,6 +4,8 @@ import { Journal } from './auth-file/journal.js';
 import { Journals } from './auth-file/journals.js';
 import { locateRealFile } from './auth-file/locate.js';
 import { AccountLock } from './auth-file/lock.js';
+import { PublicationStore } from './auth-file/publication-store.js';
+import { PublishedFile } from './auth-file/published-file.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { removeLeftovers } from './auth-file/stage.js';
 import { stateName } from './auth-file/state-name.js';
@@ -23,9 +25,9 @@ export interface KeptAccount {
   readonly authFile: string;
   /** Lets it rotate from now on. */
   activate(): void;
-  /** To be called every few seconds. */
+  /** To be called every few seconds. While one hangs, on a file system that does not answer, no other is begun. */
   tick(): Promise<void>;
-  configure(config: AccountConfig): void;
+  configure(config: AccountConfig, accounts: readonly AccountConfig[]): void;
   /** Finishes a rotation in flight; what is there is served on. */
   finish(): Promise<void>;
   /** Lets go of the file, for a successor. */
@@ -45,7 +47,7 @@ export type WhenKept = 'refuse' | 'stand by';
  */
 export async function keepAccount(
   config: AccountConfig,
-  settings: Pick<Settings, 'socketPath' | 'stateDirectory'>,
+  settings: Pick<Settings, 'socketPath' | 'stateDirectory' | 'accounts'>,
   surroundings: Surroundings,
   whenKept: WhenKept = 'refuse',
 ): Promise<KeptAccount> {
@@ -61,16 +63,27 @@ export async function keepAccount(
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, config.name, whenKept, log);
   const name = stateName(config.name, path);
-  const journal = new Journal(fs, settings.stateDirectory, name);
-  await sweep(path, fs, journal, lock, log);
+  const journal = new Journal(fs, settings.stateDirectory, name, clock);
+  const publications = new PublicationStore(fs, settings.stateDirectory, name);
+  await sweep(path, fs, [journal, publications], lock, log);
 
+  const others = new Map<string, Journal>();
   const journals = new Journals(journal, () =>
-    lock.otherStates.map((directory) => new Journal(fs, directory, name)),
+    lock.otherStates.map((directory) => {
+      const other = others.get(directory) ?? new Journal(fs, directory, name, clock);
+      others.set(directory, other);
+      return other;
+    }),
   );
   const keeper = new Keeper({
-    ...keeperSettings(config, surroundings),
+    ...keeperSettings(config, settings.accounts, surroundings),
     account: config.name,
     authFile: new AuthFile(path, fs, clock),
+    publications: {
+      fileIn: (directory) => new PublishedFile(directory, fs, clock),
+      store: publications,
+      directories: surroundings.directories,
+    },
     record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: journals,
     lock,
@@ -92,6 +105,13 @@ export async function keepAccount(
   });
   await keeper.open();
 
+  const tickNow = async (): Promise<void> => {
+    // What is read is not to wait for what watches: two files may lie on two file systems.
+    void watch.recheck().catch(reportFailure(WATCH_FAILED));
+    await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
+  };
+  let ticking: Promise<void> | null = null;
+
   return {
     keeper,
     codexHome: config.codexHome,
@@ -99,20 +119,26 @@ export async function keepAccount(
     activate() {
       keeper.activate();
     },
-    async tick() {
-      await watch.recheck().catch(reportFailure(WATCH_FAILED));
-      await keeper.tick().catch(reportFailure('auth.json could not be looked at'));
+    tick() {
+      ticking ??= tickNow().finally(() => {
+        ticking = null;
+      });
+      return ticking;
     },
-    configure(changed) {
-      keeper.configure(keeperSettings(changed, surroundings));
+    configure(changed, accounts) {
+      keeper.configure(keeperSettings(changed, accounts, surroundings));
     },
     finish() {
       return keeper.stop();
     },
     async close() {
       await watch.close();
-      const unsettled = await journals.read().catch(() => []);
-      await lock.release(unsettled.length > 0);
+      const isUnsettled = await journals.read().then(
+        (left) => left.length > 0,
+        // What cannot be read now may be read by whoever comes next.
+        () => true,
+      );
+      await lock.release(isUnsettled);
     },
   };
 }
@@ -151,7 +177,7 @@ function heldRecord(store: RecordStore, lock: AccountLock): RecordPort {
 async function sweep(
   path: string,
   fs: FileSystem,
-  journal: Journal,
+  stores: readonly { readonly sweep: () => Promise<void> }[],
   lock: AccountLock,
   log: LogPort,
 ): Promise<void> {
@@ -159,7 +185,7 @@ async function sweep(
   try {
     const count = await removeLeftovers(fs, await locateRealFile(fs, path));
     if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
-    await journal.sweep();
+    for (const store of stores) await store.sweep();
   } catch (error) {
     log.warn(
       { reason: describeError(error) },
@@ -168,6 +194,12 @@ async function sweep(
   }
 }
 
-function keeperSettings(config: AccountConfig, { openEndpoint }: Surroundings): KeeperSettings {
-  return { policy: config.policy, baseUrls: config.baseUrls, endpoint: openEndpoint(config) };
+function keeperSettings(
+  { policy, baseUrls, publishIn, ...config }: AccountConfig,
+  accounts: readonly AccountConfig[],
+  { openEndpoint }: Surroundings,
+): KeeperSettings {
+  const endpoint = openEndpoint({ policy, baseUrls, publishIn, ...config });
+  const homes = accounts.map(({ codexHome }) => join(codexHome, 'auth.json'));
+  return { policy, baseUrls, publishIn, homes, endpoint };
 }

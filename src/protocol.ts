@@ -60,6 +60,50 @@ export interface AccountStatus {
   readonly clock_offset_seconds: number;
   /** Since the daemon started. */
   readonly counts: RotationCounts;
+  /** The directories in which the credential lies as an auth.json without a refresh token. */
+  readonly published: readonly PublicationStatus[];
+}
+
+/**
+ * How a published file is: not written yet since the daemon started; there, with the current credential; removed, because
+ * there is no valid credential; neither, because something is in the way.
+ */
+export type PublicationState = 'pending' | 'published' | 'withdrawn' | 'failing';
+
+/** One published directory. No token in it. */
+export interface PublicationStatus {
+  readonly directory: string;
+  readonly auth_file: string;
+  /** Who asked for it: somebody on the socket, or the configuration file. */
+  readonly source: 'request' | 'config';
+  readonly state: PublicationState;
+  /** The state in one sentence. */
+  readonly detail: string;
+  /** What to do next; null if there is nothing to do. */
+  readonly hint: string | null;
+  /** Of the credential that was last put there; null if there is none. */
+  readonly generation: number | null;
+  readonly fingerprint: string | null;
+}
+
+/** `PUT /v1/published`: the credential that is in the file, durably. */
+export interface PublishedBody {
+  readonly account: string;
+  readonly directory: string;
+  readonly auth_file: string;
+  readonly generation: number;
+  readonly fingerprint: string;
+  /** RFC 3339; null where the expiry of the credential cannot be read. */
+  readonly expires_at: string | null;
+}
+
+/** `DELETE /v1/published`. */
+export interface UnpublishedBody {
+  readonly account: string;
+  readonly directory: string;
+  readonly auth_file: string;
+  /** False if there was no file any more, or one that somebody else had put there. */
+  readonly removed: boolean;
 }
 
 /** Rotations of one account since the daemon started. */

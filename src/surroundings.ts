@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { sharedLocks, type SharedLocks } from './auth-file/shared-lock.js';
 import { watchAuthFile, type AuthFileWatch, type WatchOptions } from './auth-file/watch.js';
 import type { AccountConfig } from './config/accounts.js';
+import { ClaimedDirectories } from './keeper/claimed-directories.js';
 import { Holdings } from './keeper/holdings.js';
 import type { HoldingsPort, LogPort, PacePort, TokenEndpointPort } from './keeper/ports.js';
 import { systemClock, type Clock } from './os/clock.js';
@@ -20,6 +21,7 @@ export interface Surroundings {
   /** Names the running kernel. */
   readonly machine: string;
   readonly sharedLocks: SharedLocks;
+  readonly directories: ClaimedDirectories;
   readonly log: LogPort;
   /** One for all accounts. */
   readonly pace: PacePort;
@@ -37,6 +39,7 @@ export function realSurroundings(env: Environment, log: Logger, pace: PacePort):
     random: Math.random,
     machine: identifyMachine(),
     sharedLocks,
+    directories: new ClaimedDirectories(),
     log,
     pace,
     holdings: new Holdings(),

@@ -32,7 +32,8 @@ export async function withCodexLocks<T>(
     }
     return await work();
   } finally {
-    for (const file of held.reverse()) await file.close();
+    // One that cannot be closed must not keep the other locked; its descriptor is gone all the same.
+    await Promise.allSettled(held.toReversed().map((file) => file.close()));
   }
 }
 
@@ -50,18 +51,20 @@ async function take(fs: FileSystem, path: string, clock: Clock): Promise<OpenFil
     }
     return file;
   } catch (error) {
-    await file.close();
+    await file.close().catch(() => undefined);
     throw error;
   }
 }
 
 async function open(fs: FileSystem, path: string): Promise<OpenFile> {
+  let file: OpenFile | null = null;
   try {
-    const file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     // One that root makes in a user's home would lock the user's Codex out.
     await adoptOwner(fs, dirname(path), file);
     return file;
   } catch (error) {
+    await file?.close().catch(() => undefined);
     throw new AuthdError('storage', `Codex's lock file cannot be opened: ${describeError(error)}`, {
       hint: `if there is a directory at ${path}, remove it: Codex would lose its login over it`,
       cause: error,

@@ -4,7 +4,7 @@ import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
 import { tryKernelLock } from './kernel-lock.js';
-import { describeOwner, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
+import { describeOwner, isSame, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
 import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
 
 export interface FileLockOptions {
@@ -48,16 +48,23 @@ export async function takeFileLock(
   const kernel = await tryKernelLock(fs, ownerPath(path));
   if (kernel === null) throw heldBy(path, await readOwner(fs, ownerPath(path)), machine);
   try {
-    const last = await readOwner(fs, ownerPath(path));
+    const before = await readOwner(fs, ownerPath(path));
     // Whoever had a flock on this machine would have it still, if he lived: we have it now.
-    const isDead = kernel.isFlock && last?.flock === true && last.machine === machine;
+    const isDead = kernel.isFlock && before?.flock === true && before.machine === machine;
     if (isDead) await sharedLocks.remove(sharedPath(path));
-    const shared = await takeShared(path, options, last);
+    const shared = await takeShared(path, options, before);
+    let self: LockOwner;
     try {
-      const self = { machine, flock: kernel.isFlock, socket, states: statesAfter(last?.states ?? []) };
-      await writeOwner(kernel.file, describeOwner(self, clock.now()));
+      const last = await readOwner(fs, ownerPath(path));
+      // It was stale, and another machine's before we removed it: that one goes on, and we have to let go.
+      if (isDead && !isSame(before, last)) throw heldBy(path, last, machine);
+      const states = statesAfter(last?.states ?? []);
+      self = describeOwner({ machine, flock: kernel.isFlock, socket, states }, clock.now());
+      await writeOwner(kernel.file, self);
       // After a loss of power it tells a successor where to look for what was under way.
       await syncDirectory(fs, dirname(path));
+      // Only now: whoever removes it later than this reads who has it before he goes on.
+      if (!(await shared.confirm())) throw heldBy(path, null, machine);
     } catch (error) {
       // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
       await shared.release();
@@ -68,9 +75,11 @@ export async function takeFileLock(
         return shared.isCompromised;
       },
       async release(keepsWord) {
+        // First, while nobody else can have written it: one that was lost may be another machine's by now.
+        if (!keepsWord && (await shared.confirm()) && isSame(self, await readOwner(fs, ownerPath(path)))) {
+          await fs.unlink(ownerPath(path)).catch(() => undefined);
+        }
         await shared.release();
-        // One that was lost may be another machine's by now, and with it the file that says whose it is.
-        if (!shared.isCompromised && !keepsWord) await fs.unlink(ownerPath(path)).catch(() => undefined);
         await kernel.release();
       },
     };

@@ -1,38 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
-import * as v from 'valibot';
 import { systemErrorCode } from '../errors.js';
-import type { FileSystem, OpenFile } from '../os/file-system.js';
-import { createPrivate, syncDirectory, writeAll } from './durable.js';
-
-/** What is about to be done: written before a refresh token is sent. */
-export interface Intent {
-  /** Of the refresh token that is spent. */
-  readonly spent: string;
-  readonly startedAtMs: number;
-}
+import type { FileSystem } from '../os/file-system.js';
+import type { Clock } from '../os/clock.js';
+import { Abandoned } from './abandoned.js';
+import { createPrivate, syncDirectory } from './durable.js';
+import { readWritten, writeIntent, type Intent, type Written } from './journal-format.js';
+import { OpenJournal } from './open-journal.js';
 
 /** What a daemon before this one left. */
-export interface Unfinished {
+export interface Unfinished extends Written {
   /** The fingerprint of the refresh token that it had sent, or was about to send. */
   readonly spent: string;
-  /** What had come of the answer's body, as text; empty if nothing. */
-  readonly answer: string;
-  /** Whether that outlives a loss of power: who wrote it may have been killed before it was synced. */
-  readonly isDurable: boolean;
-  /** False if it was written for another home, which may lead to the same file by a link. */
+  /**
+   * False if it was written for another home, which may lead to the same file by a link. True also if that was an account
+   * that nobody keeps any more.
+   */
   readonly isOwn: boolean;
-  /** When that was, in milliseconds since the epoch. */
-  readonly startedAtMs: number;
 }
-
-/** The intent has the first block for itself; the answer's room begins behind it. */
-const ANSWER_AT = 4096;
-/** The largest answer that is taken from the token endpoint has its room. */
-const ANSWER_ROOM = 1024 * 1024;
-const EMPTY_ROOM = new Uint8Array(ANSWER_ROOM);
-/** An answer has 4 to 8 kB: one piece is enough to read it. */
-const PIECE_BYTES = 16 * 1024;
 
 const NAME = /^.+\.(?<spent>[0-9a-f]{12})\.journal$/;
 
@@ -42,22 +28,27 @@ interface JournalFile {
   readonly isOwn: boolean;
 }
 
-const IntentSchema = v.object({ spent: v.string(), startedAtMs: v.number() });
-
 /**
- * The journal of one account: `<name>.<fingerprint>.journal` in the state directory, 0600, one for each refresh token
- * that was sent, there only during a rotation and as long after it as its outcome is not settled. What was written under
- * another name counts as well: the fingerprint says which login it is for, by whatever path that was reached.
+ * The journal of one account: `<name>.<random>.<fingerprint>.journal` in the state directory, 0600, one for each refresh
+ * token that was sent, there only during a rotation and as long after it as its outcome is not settled. What was written
+ * under another name counts as well: the fingerprint says which login it is for, by whatever path that was reached.
+ *
+ * No two have the same file. A daemon that has lost the lock and does not know it removes what it began itself, or has
+ * read; never what the winner has begun for the same token.
  */
 export class Journal {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #name: string;
+  /** The tokens of those that were begun or read here, by path: what others have begun since is not ours to remove. */
+  readonly #known = new Map<string, string>();
+  readonly #abandoned: Abandoned;
 
-  constructor(fs: FileSystem, directory: string, name: string) {
+  constructor(fs: FileSystem, directory: string, name: string, clock: Clock) {
     this.#fs = fs;
     this.#directory = directory;
     this.#name = name;
+    this.#abandoned = new Abandoned(clock);
   }
 
   /**
@@ -68,21 +59,21 @@ export class Journal {
    */
   async begin(intent: Intent): Promise<OpenJournal> {
     await this.#fs.mkdir(this.#directory, 0o700);
-    await this.clear(intent.spent);
     // One that could neither be begun nor removed would stay for ever.
     await this.sweep().catch(() => undefined);
-    const file = await createPrivate(this.#fs, this.#pathOf(intent.spent));
+    const older = this.#pathsOf(intent.spent);
+    const path = this.#newPath(intent.spent);
+    const file = await createPrivate(this.#fs, path);
+    this.#known.set(path, intent.spent);
     try {
-      const head = Buffer.alloc(ANSWER_AT, ' ');
-      head.write(JSON.stringify(intent));
-      await writeAll(file, head);
-      await writeAll(file, EMPTY_ROOM, ANSWER_AT);
-      await file.sync();
+      await writeIntent(file, intent);
       await syncDirectory(this.#fs, this.#directory);
-      return new OpenJournal(file);
+      // Until now they were what tells that this token may have been sent before.
+      await this.#remove(older);
+      return new OpenJournal(this.#fs, path, file);
     } catch (error) {
       await file.close().catch(() => undefined);
-      await this.clear(intent.spent).catch(() => undefined);
+      await this.#remove([path]).catch(() => undefined);
       throw error;
     }
   }
@@ -100,7 +91,9 @@ export class Journal {
         if (!file.isOwn) return null;
         throw error;
       });
-      if (found !== null) left.push(found);
+      if (found === null) continue;
+      this.#known.set(file.path, file.spent);
+      left.push(found);
     }
     return left;
   }
@@ -112,15 +105,23 @@ export class Journal {
     }
   }
 
-  /** Removes durably what is written of the rotation that spent this token, if anything is. */
+  /** Removes durably what was begun or read here of the rotation that spent this token. */
   async clear(spent: string): Promise<void> {
-    const files = (await this.#list()).filter((file) => file.spent === spent);
-    for (const { path } of files) {
+    await this.#remove(this.#pathsOf(spent));
+  }
+
+  #pathsOf(spent: string): string[] {
+    return [...this.#known].flatMap(([path, of]) => (of === spent ? [path] : []));
+  }
+
+  async #remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
       await this.#fs.unlink(path).catch((error: unknown) => {
         if (systemErrorCode(error) !== 'ENOENT') throw error;
       });
     }
-    if (files.length > 0) await syncDirectory(this.#fs, this.#directory);
+    if (paths.length > 0) await syncDirectory(this.#fs, this.#directory);
+    for (const path of paths) this.#known.delete(path);
   }
 
   /** Null if nothing had been sent, or if it has just been removed. */
@@ -128,14 +129,29 @@ export class Journal {
     try {
       const file = await this.#fs.open(path, constants.O_RDONLY);
       try {
-        const found = await understand(file);
-        return found === null ? null : { ...found, spent, isOwn };
+        const found = await readWritten(file);
+        if (found === null) return null;
+        const { modifiedAtMs, size } = await file.stat();
+        if (isOwn && this.#abandoned.isDue(modifiedAtMs))
+          await this.#renew(path, size).catch(() => undefined);
+        return { ...found, spent, isOwn: isOwn || this.#abandoned.has(path, modifiedAtMs) };
       } finally {
         await file.close();
       }
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return null;
       throw error;
+    }
+  }
+
+  /** Says to those who read it under other names that its account is kept. What is in it is not touched. */
+  async #renew(path: string, size: number): Promise<void> {
+    const file = await this.#fs.open(path, constants.O_RDWR);
+    try {
+      await file.truncate(size);
+      await file.sync();
+    } finally {
+      await file.close();
     }
   }
 
@@ -151,87 +167,8 @@ export class Journal {
     });
   }
 
-  #pathOf(spent: string): string {
-    return join(this.#directory, `${this.#name}.${spent}.journal`);
-  }
-}
-
-/** A journal with its intent written, ready for the answer. */
-export class OpenJournal {
-  readonly #file: OpenFile;
-  readonly #pieces: Uint8Array[] = [];
-  #length = 0;
-  #hasFailed = false;
-
-  constructor(file: OpenFile) {
-    this.#file = file;
-  }
-
-  /** Takes the next bytes of the answer: one system call, and no way to throw. */
-  record(bytes: Uint8Array): void {
-    try {
-      const count = this.#file.writeNow(bytes, ANSWER_AT + this.#length);
-      if (count !== bytes.length) this.#hasFailed = true;
-    } catch {
-      this.#hasFailed = true;
-    }
-    this.#pieces.push(bytes);
-    this.#length += bytes.length;
-  }
-
-  /**
-   * Makes the answer outlive a loss of power. What could not be recorded when it came is tried once more.
-   *
-   * @throws the file system's error: the answer is in memory only then
-   */
-  async seal(): Promise<void> {
-    if (this.#hasFailed) await writeAll(this.#file, Buffer.concat(this.#pieces), ANSWER_AT);
-    await this.#file.sync();
-  }
-
-  async close(): Promise<void> {
-    await this.#file.close();
-  }
-}
-
-/** A head that is not whole was never synced: nothing had been sent when its writer died. */
-async function understand(file: OpenFile): Promise<Omit<Unfinished, 'spent' | 'isOwn'> | null> {
-  const head = new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT));
-  const intent = v.safeParse(IntentSchema, parse(head));
-  if (!intent.success) return null;
-  const answer = await readAnswer(file);
-  const isDurable = await file.sync().then(
-    () => true,
-    () => false,
-  );
-  return { answer, startedAtMs: intent.output.startedAtMs, isDurable };
-}
-
-/** What was recorded: all that stands before the first zero byte, which no JSON contains. */
-async function readAnswer(file: OpenFile): Promise<string> {
-  const pieces: Uint8Array[] = [];
-  for (let at = ANSWER_AT; at < ANSWER_AT + ANSWER_ROOM; at += PIECE_BYTES) {
-    const piece = await readPiece(file, at, PIECE_BYTES);
-    const end = piece.indexOf(0);
-    pieces.push(end === -1 ? piece : piece.subarray(0, end));
-    if (end !== -1 || piece.length < PIECE_BYTES) break;
-  }
-  return new TextDecoder().decode(Buffer.concat(pieces));
-}
-
-async function readPiece(file: OpenFile, position: number, size: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(size);
-  let length = 0;
-  for (let count = -1; count !== 0 && length < size; length += count) {
-    count = await file.read(bytes.subarray(length), position + length);
-  }
-  return bytes.subarray(0, length);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
+  #newPath(spent: string): string {
+    const random = randomBytes(4).toString('hex');
+    return join(this.#directory, `${this.#name}.${random}.${spent}.journal`);
   }
 }

@@ -1,4 +1,6 @@
-import type { Intent, Journal, OpenJournal, Unfinished } from './journal.js';
+import type { Intent } from './journal-format.js';
+import type { Journal, Unfinished } from './journal.js';
+import type { OpenJournal } from './open-journal.js';
 
 /**
  * The journals of an account, wherever they are: in the state directory of this daemon, where it writes its own, and in
@@ -27,10 +29,12 @@ export class Journals {
   async read(): Promise<Unfinished[]> {
     const left = await this.#own.read();
     for (const journal of this.#others()) left.push(...(await journal.read().catch(() => [])));
-    return left;
+    // Where one daemon had begun anew with a token, another one's answer may have come after all.
+    const answered = new Set(left.flatMap(({ spent, answer }) => (answer === '' ? [] : [spent])));
+    return left.filter(({ spent, answer }) => answer !== '' || !answered.has(spent));
   }
 
-  /** Removes durably what is written of the rotation that spent this token, if anything is. */
+  /** Removes durably what was begun or read here of the rotation that spent this token. */
   async clear(spent: string): Promise<void> {
     for (const journal of this.#others()) await journal.clear(spent).catch(() => undefined);
     await this.#own.clear(spent);

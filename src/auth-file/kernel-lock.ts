@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { createServer } from 'node:net';
 import { systemErrorCode } from '../errors.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
+import { isStillAt } from './still-at.js';
 
 /** A lock that the kernel takes back when its holder ends, however that ends. */
 export interface KernelLock {
@@ -54,15 +55,6 @@ export async function tryKernelLock(fs: FileSystem, path: string): Promise<Kerne
 async function give(file: OpenFile): Promise<null> {
   await file.close();
   return null;
-}
-
-async function isStillAt(fs: FileSystem, path: string, file: OpenFile): Promise<boolean> {
-  try {
-    return (await fs.stat(path)).identity === (await file.stat()).identity;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 const NO_SOCKET = (): Promise<void> => Promise.resolve();

@@ -20,7 +20,8 @@ const OwnerSchema = v.object({
 /** Who holds the lock of an account, as the file beside the lock says. */
 export type LockOwner = v.InferOutput<typeof OwnerSchema>;
 
-const LARGEST_BYTES = 4096;
+/** The paths of several state directories may be in it, and each has up to 4 KiB. */
+const LARGEST_BYTES = 64 * 1024;
 
 /** Who is about to be written down: this process, beside what he says of himself. */
 export function describeOwner(
@@ -37,6 +38,12 @@ export async function readOwner(fs: FileSystem, path: string): Promise<LockOwner
   } catch {
     return null;
   }
+}
+
+/** Whether both are the same process, having the lock for the same time. */
+export function isSame(one: LockOwner | null, other: LockOwner | null): boolean {
+  if (one === null || other === null) return one === other;
+  return one.pid === other.pid && one.machine === other.machine && one.since === other.since;
 }
 
 export async function writeOwner(file: OpenFile, owner: LockOwner): Promise<void> {

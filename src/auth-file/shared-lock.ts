@@ -1,6 +1,7 @@
 import { rmdir } from 'node:fs/promises';
 import { lock as acquire } from 'proper-lockfile';
 import { systemErrorCode } from '../errors.js';
+import { Lease } from './lease.js';
 
 /** A lock that was not renewed for this long belongs to a machine that is gone. */
 export const STALE_MS = 10_000;
@@ -10,6 +11,9 @@ const RENEW_MS = 2_500;
 export interface SharedLock {
   /** Whether somebody else may have it by now. */
   readonly isCompromised: boolean;
+  /** Looks whether it is ours still: somebody may have taken it a moment ago. */
+  confirm(): Promise<boolean>;
+  /** Removes it if it is ours still. */
   release(): Promise<void>;
 }
 
@@ -28,6 +32,7 @@ export interface SharedLocks {
 export const sharedLocks: SharedLocks = {
   async take(path, onLost) {
     const state = { isCompromised: false };
+    const lease = new Lease(path, STALE_MS);
     try {
       const release = await acquire(path, {
         realpath: false,
@@ -35,18 +40,28 @@ export const sharedLocks: SharedLocks = {
         stale: STALE_MS,
         update: RENEW_MS,
         retries: 0,
+        fs: lease.fileCalls,
         // The default throws from a timer.
         onCompromised(error) {
           state.isCompromised = true;
           onLost(error);
         },
       });
+      lease.hold();
+      const confirm = async (): Promise<boolean> => {
+        state.isCompromised ||= !(await lease.isOurs());
+        return !state.isCompromised;
+      };
       return {
         get isCompromised() {
           return state.isCompromised;
         },
-        // One that was lost a moment ago is not ours to release any more.
-        release: () => release().catch(() => undefined),
+        confirm,
+        async release() {
+          await confirm();
+          // Where it was lost there is nothing to release any more.
+          await release().catch(() => undefined);
+        },
       };
     } catch (error) {
       if (systemErrorCode(error) === 'ELOCKED') return null;

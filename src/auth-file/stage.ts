@@ -16,11 +16,11 @@ const SPARE_BYTES = 16 * 1024;
 export interface Stage {
   /**
    * Replaces the file durably: write, fsync, compare, rename, fsync of the directory.
-   * Resolves to false, with nothing changed, if the file no longer reads `expected`.
+   * Resolves to false, with nothing changed, if the file no longer reads `expected`; null: if there is one.
    *
    * @throws the file system's error; the file is then whole, the old or the new one
    */
-  commit(expected: string, replacement: string): Promise<boolean>;
+  commit(expected: string | null, replacement: string): Promise<boolean>;
   /** Makes durable what is in the directory now: for a file whose rename has happened, and was not synced. */
   confirm(): Promise<void>;
   /** Removes the temporary file if it was not used. */
@@ -71,7 +71,7 @@ class OpenStage implements Stage {
     this.#file = file;
   }
 
-  async commit(expected: string, replacement: string): Promise<boolean> {
+  async commit(expected: string | null, replacement: string): Promise<boolean> {
     const file = this.#file;
     if (file === null) throw new Error('this stage has been used');
     const bytes = Buffer.from(replacement, 'utf8');
@@ -91,9 +91,10 @@ class OpenStage implements Stage {
     return syncDirectory(this.#fs, dirname(this.#realPath));
   }
 
-  async #compareAndSwap(expected: string): Promise<boolean> {
+  async #compareAndSwap(expected: string | null): Promise<boolean> {
     const current = await readAuthFile(this.#fs, this.#realPath);
-    if (current.kind !== 'text' || current.text !== expected) return false;
+    const isExpected = current.kind === 'text' ? current.text === expected : expected === null;
+    if (!isExpected || (current.kind !== 'text' && current.kind !== 'absent')) return false;
     await this.#fs.rename(this.#temporary, this.#realPath);
     return true;
   }

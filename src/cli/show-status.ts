@@ -1,4 +1,4 @@
-import type { AccountStatus, StatusBody } from '../protocol.js';
+import type { AccountStatus, PublicationStatus, StatusBody } from '../protocol.js';
 import { plain, type Colour, type Paint } from './output.js';
 import { formatRelative, formatSpan, formatWhen } from './when.js';
 
@@ -81,7 +81,13 @@ function accountRows(account: AccountStatus, nowMs: number): Row[] {
   add('clock', clock(offsetMs));
   add('rotations', rotations(account));
   add('auth file', plain(account.auth_file));
+  for (const each of account.published) add('published in', publication(each));
   return rows;
+}
+
+/** What is as it should be needs no words. */
+function publication({ directory, state, detail }: PublicationStatus): string {
+  return state === 'published' ? plain(directory) : plain(`${directory} (${state}: ${detail})`);
 }
 
 function accountName({ login, email, account_id: id }: AccountStatus): string | null {

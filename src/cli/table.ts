@@ -180,6 +180,24 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/codex-config.js'),
   },
   {
+    name: 'publish',
+    summary: 'keep an auth.json without a refresh token in a directory',
+    details:
+      'For sandboxes, containers and other CODEX_HOMEs that must not hold a refresh token. The daemon replaces the file at each rotation, also after a restart, and removes it when there is no valid token. It refuses a file that it did not publish, and the home of an account. The directory is made, 0700, if its parent is there.',
+    arguments: [{ name: 'DIR', required: true, description: 'the directory' }],
+    runsCommand: false,
+    options: [{ name: 'stop', description: 'stop that, and remove the file' }, WAIT, JSON_OPTION],
+    examples: [
+      {
+        command: 'codex-authd publish /srv/sandbox/codex-home',
+        does: 'for a Codex with CODEX_HOME=/srv/sandbox/codex-home',
+      },
+      { command: 'codex-authd publish --stop /srv/sandbox/codex-home', does: 'ends it' },
+    ],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/publish.js'),
+  },
+  {
     name: 'help',
     summary: 'show help, of a command if one is named',
     arguments: [{ name: 'COMMAND', required: false, description: 'the command to explain' }],

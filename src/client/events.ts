@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { EventSourceMessage } from 'eventsource-parser';
 import type { EventBodies } from '../protocol.js';
 import { ANSWER_MARGIN_MS, startDeadline } from './deadline.js';
@@ -17,6 +18,8 @@ export interface EventOptions {
   readonly account?: string | undefined;
   /** Ends the stream; what waits for the next event then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Called with the connection once the daemon has answered: for whoever must not be kept alive by it. */
+  readonly onConnection?: ((connection: Pick<Socket, 'ref' | 'unref'>) => void) | undefined;
 }
 
 /**
@@ -30,6 +33,7 @@ export async function* readEvents({
   socket,
   account,
   signal,
+  onConnection,
 }: EventOptions): AsyncGenerator<AuthdEvent, never> {
   const { createParser } = await import('eventsource-parser');
   const deadline = startDeadline(ANSWER_MARGIN_MS, signal);
@@ -43,6 +47,7 @@ export async function* readEvents({
       throw strangeAnswer(socket, 'it is not a stream of events');
     }
     deadline.disarm();
+    onConnection?.(response.socket);
     const arrived: EventSourceMessage[] = [];
     const parser = createParser({
       maxBufferSize: LARGEST_ANSWER_BYTES,

@@ -1,4 +1,12 @@
-import type { AccountStatus, CredentialBody, RotationCounts, StatusBody } from '../protocol.js';
+import type {
+  AccountStatus,
+  CredentialBody,
+  PublicationStatus,
+  PublishedBody,
+  RotationCounts,
+  StatusBody,
+  UnpublishedBody,
+} from '../protocol.js';
 
 /*
  * What comes over the socket is looked at field by field, by hand: a schema library would cost more at start-up
@@ -28,6 +36,33 @@ const COUNTS: Record<keyof RotationCounts, Check> = {
   rejections: isCount,
 };
 
+const PUBLICATION: Record<keyof PublicationStatus, Check> = {
+  directory: isText,
+  auth_file: isText,
+  source: isText,
+  state: isText,
+  detail: isText,
+  hint: isTextOrNull,
+  generation: (value) => value === null || isCount(value),
+  fingerprint: (value) => value === null || isFingerprint(value),
+};
+
+const PUBLISHED: Record<keyof PublishedBody, Check> = {
+  account: isText,
+  directory: isText,
+  auth_file: isText,
+  generation: isCount,
+  fingerprint: isFingerprint,
+  expires_at: isInstantOrNull,
+};
+
+const UNPUBLISHED: Record<keyof UnpublishedBody, Check> = {
+  account: isText,
+  directory: isText,
+  auth_file: isText,
+  removed: isBoolean,
+};
+
 const ACCOUNT_STATUS: Record<keyof AccountStatus, Check> = {
   account: isText,
   state: isText,
@@ -52,6 +87,7 @@ const ACCOUNT_STATUS: Record<keyof AccountStatus, Check> = {
   token_endpoint: isText,
   clock_offset_seconds: Number.isSafeInteger,
   counts: (value) => fits<RotationCounts>(value, COUNTS),
+  published: (value) => Array.isArray(value) && value.every((each) => fits(each, PUBLICATION)),
 };
 
 const STATUS: Record<keyof StatusBody, Check> = {
@@ -68,6 +104,14 @@ const STATUS: Record<keyof StatusBody, Check> = {
 /** Whether this is a credential that can be used as it is: in a header, and as one line of output. */
 export function isCredentialBody(value: unknown): value is CredentialBody {
   return fits<CredentialBody>(value, CREDENTIAL);
+}
+
+export function isPublishedBody(value: unknown): value is PublishedBody {
+  return fits<PublishedBody>(value, PUBLISHED);
+}
+
+export function isUnpublishedBody(value: unknown): value is UnpublishedBody {
+  return fits<UnpublishedBody>(value, UNPUBLISHED);
 }
 
 export function isAccountStatus(value: unknown): value is AccountStatus {

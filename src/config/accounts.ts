@@ -5,6 +5,7 @@ import { DEFAULT_ACCOUNT } from '../protocol.js';
 import { readAccountSettings, type AccountSettings } from './account-settings.js';
 import type { SettingFlags } from './flags.js';
 import type { AccountTable, Config } from './schema.js';
+import { checkPublications, publishedDirectories } from './publications.js';
 import { refuseSharedFiles } from './shared-files.js';
 
 /** One account, with everything that is set for it. */
@@ -12,7 +13,11 @@ export interface AccountConfig extends AccountSettings {
   readonly name: string;
   /** The directory of auth.json, and of Codex's config.toml. */
   readonly codexHome: string;
+  /** The directories in which its credential is published. */
+  readonly publishIn: readonly string[];
 }
+
+type KeptHome = Omit<AccountConfig, 'publishIn'>;
 
 /** What else decides where the default account lives, and where its tokens are refreshed. */
 const TOKEN_VARIABLES = ['CODEX_REFRESH_TOKEN_URL_OVERRIDE', 'CODEX_APP_SERVER_LOGIN_CLIENT_ID'] as const;
@@ -32,7 +37,16 @@ export async function readAccounts(
   env: Environment,
   config: Config,
 ): Promise<readonly AccountConfig[]> {
-  const { socket, log_level, rotation_gap_seconds, account: tables, ...top } = config;
+  const accounts = checkPublications(await readTables(flags, env, config), config);
+  return accounts.map((account) => ({ ...account, publishIn: publishedDirectories(config, account.name) }));
+}
+
+async function readTables(
+  flags: SettingFlags,
+  env: Environment,
+  config: Config,
+): Promise<readonly KeptHome[]> {
+  const { socket, log_level, rotation_gap_seconds, publish, account: tables, ...top } = config;
   if (tables === undefined || tables.length === 0) return [readDefault(flags, env, top)];
   checkNames(tables.map(({ name }) => name));
   if (!tables.some(({ name }) => name === DEFAULT_ACCOUNT)) refuseOrphans(flags, env, top);
@@ -45,7 +59,7 @@ export async function readAccounts(
   return accounts;
 }
 
-function readDefault(flags: SettingFlags, env: Environment, table: AccountTable): AccountConfig {
+function readDefault(flags: SettingFlags, env: Environment, table: AccountTable): KeptHome {
   const [endpoint, clientId] = TOKEN_VARIABLES.map((name) => set(env[name]));
   return {
     name: DEFAULT_ACCOUNT,
@@ -58,7 +72,7 @@ function readDefault(flags: SettingFlags, env: Environment, table: AccountTable)
   };
 }
 
-function readNamed(name: string, table: AccountTable): Omit<AccountConfig, 'name'> {
+function readNamed(name: string, table: AccountTable): Omit<KeptHome, 'name'> {
   const { codex_home: home } = table;
   if (home === undefined) {
     throw new AuthdError('bad_configuration', `the account \`${name}\` has no \`codex_home\``, {

@@ -34,12 +34,15 @@ const AccountSchema = v.strictObject({
   codex_home: v.optional(Text),
   ...accountSettings,
 });
+/** A directory in which an account's credential is published; `account` is the default one if absent. */
+const Publication = v.strictObject({ directory: Text, account: v.optional(Text) });
 
 /** The configuration file. */
 export const ConfigSchema = v.strictObject({
   ...accountSettings,
   codex_home: v.optional(Text),
   socket: v.optional(Text),
+  publish: v.optional(v.array(Publication)),
   log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])),
   rotation_gap_seconds: v.optional(Seconds),
   account: v.optional(v.array(AccountSchema)),

@@ -38,9 +38,12 @@ export async function readSettings(flags: SettingFlags, env: Environment): Promi
 
 /** A relative path in the file counts from the file's directory, wherever the daemon was started. */
 function resolvePaths(config: Config, directory: string): Config {
-  const { socket, account } = config;
+  const { socket, account, publish } = config;
   return {
     ...resolveHome(config, directory),
+    ...(publish === undefined
+      ? {}
+      : { publish: publish.map((each) => ({ ...each, directory: resolve(directory, each.directory) })) }),
     ...(socket === undefined ? {} : { socket: resolve(directory, socket) }),
     ...(account === undefined ? {} : { account: account.map((table) => resolveHome(table, directory)) }),
   };

@@ -12,6 +12,8 @@ export interface RotatingLogin {
   readonly kind: 'chatgpt';
   readonly credential: Credential;
   readonly refreshToken: Secret;
+  /** As it stands in the file, a JWT or not; null if there is none. */
+  readonly idToken: Secret | null;
   readonly lastRefreshMs: number | null;
   readonly email: string | null;
 }
@@ -143,6 +145,7 @@ function readRotating(file: Fields, baseUrls: BaseUrls): Login {
       baseUrl: baseUrls.chatgpt,
     },
     refreshToken: new Secret(refresh),
+    idToken: isText(id) ? new Secret(id) : null,
     lastRefreshMs,
     email: idClaims.email ?? accessClaims.email,
   };

@@ -11,6 +11,7 @@ export class Claim implements AccountLockPort {
   readonly #takeUp: () => Promise<void>;
   #isTakenUp = false;
   #takings = 0;
+  #attempt: Promise<unknown> | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(lock: AccountLockPort, takeUp: () => Promise<void>) {
@@ -46,6 +47,28 @@ export class Claim implements AccountLockPort {
       if (!this.#isTakenUp) await this.#takeUpNow();
       return this.#takings === takings ? 'held' : 'taken';
     });
+  }
+
+  /** An attempt to take the lock that is under way. Never rejects. */
+  get attempted(): Promise<unknown> | null {
+    return this.#attempt;
+  }
+
+  /**
+   * Takes the lock unless it is held; one attempt at a time, whoever asks. Resolves to why it cannot be taken, if that is not
+   * what the last attempt met already.
+   */
+  attempt(): Promise<unknown> {
+    const known = this.refusal?.message;
+    this.#attempt ??= this.ensure()
+      .then(
+        () => null,
+        (error: unknown) => (known !== undefined && known === this.refusal?.message ? null : error),
+      )
+      .finally(() => {
+        this.#attempt = null;
+      });
+    return this.#attempt;
   }
 
   /** Takes up what could not be read before, if the lock is held. */

@@ -9,7 +9,16 @@ import { Contents } from './contents.js';
 import type { Writer } from './ledger.js';
 import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
-import type { HoldingsPort, LogPort, PacePort, RecordPort, TokenEndpointPort } from './ports.js';
+import type {
+  HoldingsPort,
+  LogPort,
+  PacePort,
+  PublicationPorts,
+  RecordPort,
+  TokenEndpointPort,
+} from './ports.js';
+import { publishable, type Publishable } from './publishable.js';
+import { Publications } from './publications.js';
 import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
 import type { RotationPorts } from './rotate.js';
@@ -17,21 +26,30 @@ import { Rejections } from './rejections.js';
 import { Rotations } from './rotations.js';
 import type { ServerTime } from './server-time.js';
 import { serveCredential, serveRefresh, type Kept } from './serve.js';
+import { servePublish, serveUnpublish } from './serve-published.js';
 import { serveRejected } from './serve-rejected.js';
 import type {
   CredentialKeeper,
   CredentialRequest,
   KeeperEvent,
   KeeperSnapshot,
+  Published,
+  PublishRequest,
   RejectionRequest,
+  Unpublished,
 } from './snapshot.js';
 import { Tidings } from './tidings.js';
+import { settledWithin } from './wait.js';
 
 /** What may change while a keeper runs. */
 export interface KeeperSettings {
   readonly policy: RefreshPolicy;
   readonly baseUrls: BaseUrls;
   readonly endpoint: TokenEndpointPort;
+  /** The directories in which the configuration wants the credential as a file. */
+  readonly publishIn: readonly string[];
+  /** The auth.json of each account that the daemon keeps. */
+  readonly homes: readonly string[];
 }
 
 /** Everything that a keeper is made of. */
@@ -42,6 +60,7 @@ export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHa
   readonly record: RecordPort;
   readonly pace: PacePort;
   readonly holdings: HoldingsPort;
+  readonly publications: PublicationPorts;
   readonly log: LogPort;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -52,6 +71,8 @@ const LONGEST_NAP_MS = 3600 * 1000;
 const LEFT_UNREAD = 'what a daemon before this one left cannot be read: nothing is sent before it can';
 /** Between two attempts to store, at the end, tokens that are in memory only. */
 const LAST_ATTEMPTS_MS = 1000;
+/** How long the end waits for a directory of consumers that may hang. */
+const LAST_PUBLICATION_MS = 2000;
 
 /**
  * Keeps one account: looks at its auth.json, decides when to rotate, and tells its subscribers. How a rotation goes is
@@ -69,10 +90,10 @@ export class Keeper implements CredentialKeeper, Kept {
   readonly #tidings: Tidings;
   readonly #refreshLimit = new RateLimit(() => this.#settings.policy.demandIntervalMs);
   readonly #rejections: Rejections;
+  readonly #publications: Publications;
   #settings: KeeperSettings;
   #adopted = 0;
   #cancelNap: () => void = () => undefined;
-  #claiming: Promise<void> | null = null;
   #isActive = false;
   #isStopped = false;
 
@@ -85,6 +106,12 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#rejections = new Rejections({
       ...options,
       intervalMs: () => this.#settings.policy.rejectionIntervalMs,
+    });
+    this.#publications = new Publications({
+      ...options,
+      ...options.publications,
+      homes: () => this.#settings.homes,
+      publishable: () => this.#publishable(),
     });
     this.#contents = new Contents({
       ...options,
@@ -123,6 +150,7 @@ export class Keeper implements CredentialKeeper, Kept {
    * there is a state to tell. Nothing is sent before `activate`.
    */
   async open(): Promise<void> {
+    await this.#publications.open();
     try {
       await this.#claim.open();
     } catch (error) {
@@ -130,16 +158,17 @@ export class Keeper implements CredentialKeeper, Kept {
       await this.observe();
     }
     await this.#leftovers.sweep();
+    void this.#publications.configure(this.#settings.publishIn);
     this.#settle();
   }
 
   /** Takes the account's lock unless it is held: it may be possible now. */
-  claim(): Promise<void> {
-    if (this.#isStopped) return Promise.resolve();
-    this.#claiming ??= this.#tryClaim().finally(() => {
-      this.#claiming = null;
-    });
-    return this.#claiming;
+  async claim(): Promise<void> {
+    if (this.#isStopped) return;
+    const failure = await this.#claim.attempt();
+    if (failure !== null)
+      this.#options.log.warn({ account: this.account, err: failure }, 'the account lock cannot be taken yet');
+    this.#settle();
   }
 
   /** From now on the keeper rotates when it is time. */
@@ -156,7 +185,7 @@ export class Keeper implements CredentialKeeper, Kept {
     this.#isActive = false;
     this.#isStopped = true;
     this.#cancelNap();
-    await Promise.all([this.#rotations.flight, this.#claiming]);
+    await Promise.all([this.#rotations.flight, this.#claim.attempted]);
     if (this.#contents.pending !== null) await this.#rotations.start();
     while (this.#contents.isUnsaved) {
       await pause(this.#time, LAST_ATTEMPTS_MS);
@@ -165,12 +194,14 @@ export class Keeper implements CredentialKeeper, Kept {
     }
     await this.#lookout.close();
     this.#options.holdings.hold(this.account, null);
+    await settledWithin(this.#publications.close(), LAST_PUBLICATION_MS, this.#time);
   }
 
   /** Takes other settings over, and drops a backoff that the old ones may have caused. */
   configure(settings: KeeperSettings): void {
     this.#settings = settings;
     this.#rotations.forgive();
+    void this.#publications.configure(settings.publishIn);
     void this.observe();
   }
 
@@ -209,6 +240,14 @@ export class Keeper implements CredentialKeeper, Kept {
     return serveRejected(this, request, this.#time, this.#rejections);
   }
 
+  publish(request: PublishRequest): Promise<Published> {
+    return servePublish(this, request, this.#time, this.#publications);
+  }
+
+  unpublish(request: Pick<PublishRequest, 'directory' | 'waitMs' | 'signal'>): Promise<Unpublished> {
+    return serveUnpublish(request, this.#time, this.#publications);
+  }
+
   subscribe(listener: (event: KeeperEvent) => void): () => void {
     return this.#tidings.subscribe(listener);
   }
@@ -226,6 +265,7 @@ export class Keeper implements CredentialKeeper, Kept {
       tokenEndpoint: this.#settings.endpoint.url,
       counts: { ...this.#rotations.counts, adopted: this.#adopted, rejections: this.#rejections.count },
       clockOffsetMs: this.#time.offsetMs,
+      published: this.#publications.facts,
     };
   }
 
@@ -292,18 +332,6 @@ export class Keeper implements CredentialKeeper, Kept {
     return this.#rotations.start();
   }
 
-  async #tryClaim(): Promise<void> {
-    const before = this.#claim.refusal?.message;
-    try {
-      await this.#claim.ensure();
-    } catch (error) {
-      const isKnown = before !== undefined && before === this.#claim.refusal?.message;
-      if (!isKnown)
-        this.#options.log.warn({ account: this.account, err: error }, 'the account lock cannot be taken yet');
-    }
-    this.#settle();
-  }
-
   /**
    * Takes up what was left by a daemon that had the lock before, and looks at the file.
    *
@@ -326,6 +354,12 @@ export class Keeper implements CredentialKeeper, Kept {
     const { pending, ledger } = this.#contents;
     if (pending !== null || ledger.published === null || !mayWait(ledger.published, nowMs)) return 0;
     return this.#options.pace.take(this.account, this.#time.monotonicMs());
+  }
+
+  #publishable(): Publishable {
+    const { login, servable, state } = this;
+    const { obtainedAtMs } = this.#contents.ledger.record;
+    return publishable({ login, servable, state, obtainedAtMs });
   }
 
   #tellNew(writer: Writer): void {
@@ -351,6 +385,7 @@ export class Keeper implements CredentialKeeper, Kept {
     const turnMs = isDue ? this.#untilTurn(nowMs) : 0;
     if (isDue && turnMs === 0) void this.rotate();
     this.#tidings.announce(this.snapshot());
+    void this.#publications.follow();
     if (!this.#isActive) return;
     const beginMs = this.flight === null && nextMs !== null ? Math.max(nextMs, nowMs + turnMs) : null;
     const moments = [beginMs, this.servable?.expiresAtMs ?? null];

@@ -1,3 +1,4 @@
+import { readClaims } from '../core/claims.js';
 import { describeError } from '../errors.js';
 import type { Contents } from './contents.js';
 import { isRotation } from './harvest.js';
@@ -15,6 +16,9 @@ const LOOK_MS = 3600 * 1000;
  */
 const LONGEST_WAIT_MS = 30 * 24 * LOOK_MS;
 
+/** A clock that says less was never set: a machine without one of its own that lasts begins in 1970. */
+const OLDEST_CREDIBLE_MS = Date.parse('2026-01-01T00:00:00Z');
+
 export interface LeftoversOptions {
   readonly account: string;
   readonly journal: JournalPort;
@@ -29,6 +33,8 @@ export interface LeftoversOptions {
 export class Leftovers {
   readonly #options: LeftoversOptions;
   #lookedAtMs = -Infinity;
+  /** When they were first seen here, by the steady clock and by what was spent for them. */
+  readonly #seenAtMs = new Map<string, number>();
 
   constructor(options: LeftoversOptions) {
     this.#options = options;
@@ -47,9 +53,9 @@ export class Leftovers {
     this.#lookedAtMs = time.monotonicMs();
     try {
       for (const left of await recover(journal, time.now())) {
-        const { spent, startedAtMs } = left;
-        if (!left.isOwn || this.#isWanted(left)) continue;
-        const isOld = time.now() - startedAtMs > LONGEST_WAIT_MS;
+        const { spent } = left;
+        if (this.#takeUp(left) || !left.isOwn || this.#isWanted(left)) continue;
+        const isOld = this.#ageMs(left) > LONGEST_WAIT_MS;
         // Somebody else's login is in the place of the one that it was for, and the record can tell what it told.
         const isOver =
           contents.ledger.login.kind !== 'none' && !(left.kind === 'unknown' && journal.isShared);
@@ -63,6 +69,18 @@ export class Leftovers {
     } catch (error) {
       log.warn({ account, reason: describeError(error) }, 'the journal cannot be read');
     }
+  }
+
+  /** How long it has waited at least: by the server's clock too, where its tokens tell it; by our own eyes else. */
+  #ageMs(left: Recovery): number {
+    const { time } = this.#options;
+    const nowMs = time.now();
+    const steadyMs = time.monotonicMs();
+    const seenAtMs = this.#seenAtMs.get(left.spent) ?? steadyMs;
+    this.#seenAtMs.set(left.spent, seenAtMs);
+    const beganAtMs = Math.max(left.startedAtMs, issuedAtMs(left) ?? 0);
+    const isCredible = beganAtMs >= OLDEST_CREDIBLE_MS && beganAtMs <= nowMs;
+    return isCredible ? nowMs - beganAtMs : steadyMs - seenAtMs;
   }
 
   /** The record comes first: until it is written, the journal is what tells that the token is spent, or may be. */
@@ -82,10 +100,32 @@ export class Leftovers {
     return !isRotation(left.harvest) || contents.burySpent(left.spent);
   }
 
+  /**
+   * Whether the file waits for an answer that nobody knew of. A daemon that had the lock before, and was stopped while it
+   * had its request under way, has got it after all.
+   */
+  #takeUp(left: Recovery): boolean {
+    const { account, contents, log } = this.#options;
+    if (left.kind !== 'harvest' || !isRotation(left.harvest)) return false;
+    if (contents.pending !== null || !this.#isInFile(left.spent)) return false;
+    contents.receive(left.harvest);
+    log.info({ account, spent: left.spent }, 'found the answer to a request of a daemon before this one');
+    return true;
+  }
+
   /** Whether the file of this moment has something to do with it. */
   #isWanted({ kind, spent }: Recovery): boolean {
-    const { pending, ledger } = this.#options.contents;
-    if (kind === 'harvest') return pending?.spent === spent;
-    return ledger.login.kind === 'chatgpt' && ledger.login.refreshToken.fingerprint === spent;
+    if (kind === 'harvest') return this.#options.contents.pending?.spent === spent;
+    return this.#isInFile(spent);
   }
+
+  #isInFile(fingerprint: string): boolean {
+    const { login } = this.#options.contents.ledger;
+    return login.kind === 'chatgpt' && login.refreshToken.fingerprint === fingerprint;
+  }
+}
+
+function issuedAtMs(left: Recovery): number | null {
+  const access = left.kind === 'harvest' ? left.harvest.tokens.accessToken : null;
+  return access === null ? null : readClaims(access.reveal()).issuedAtMs;
 }

@@ -1,8 +1,10 @@
 import type { AccountRecord } from '../core/account-record.js';
 import type { Answer } from '../core/outcome.js';
+import type { PublicationRecord } from '../core/publication.js';
 import type { Reading } from '../core/reading.js';
 import type { Secret } from '../core/secret.js';
 import type { AuthdError } from '../errors.js';
+import type { ClaimedDirectories } from './claimed-directories.js';
 
 /**
  * What a keeper needs of the world. The daemon gives it the real things, the simulation virtual ones.
@@ -157,6 +159,56 @@ export interface RecordPort {
   load(): Promise<AccountRecord | null>;
   /** Resolves to whether it outlives this process: it is not ours to write while another daemon keeps the account. */
   save(record: AccountRecord): Promise<boolean>;
+}
+
+/** The auth.json of a directory in which consumers find the credential without its refresh token. */
+export interface PublishedFilePort {
+  /** Absolute. */
+  readonly directory: string;
+  readonly path: string;
+  /**
+   * Makes the directory if its parent is there.
+   *
+   * @throws AuthdError `storage`, `bad_request`
+   */
+  prepare(): Promise<void>;
+  /**
+   * The real path of the directory.
+   *
+   * @throws AuthdError `storage` if it is not there
+   */
+  locate(): Promise<string>;
+  /** Whether the directory is the home of this auth.json. */
+  isHomeOf(authFile: string): Promise<boolean>;
+  /** Whether the file reads so at this moment. */
+  reads(text: string): Promise<boolean>;
+  /**
+   * Makes the file read `text`, durably and at once.
+   *
+   * @throws AuthdError `bad_request` if what is there is not ours; `storage`
+   */
+  put(text: string, isOurs: (text: string) => boolean): Promise<void>;
+  /**
+   * Removes the file if it is ours.
+   *
+   * @throws AuthdError `storage`
+   */
+  remove(isOurs: (text: string) => boolean): Promise<'removed' | 'absent' | 'foreign'>;
+}
+
+/** Where it is remembered what is published. */
+export interface PublicationStorePort {
+  load(): Promise<readonly PublicationRecord[]>;
+  /** Durably. */
+  save(publications: readonly PublicationRecord[]): Promise<void>;
+}
+
+/** What publications need of the world. */
+export interface PublicationPorts {
+  readonly fileIn: (directory: string) => PublishedFilePort;
+  readonly store: PublicationStorePort;
+  /** Shared by all accounts that one daemon keeps. */
+  readonly directories: ClaimedDirectories;
 }
 
 /** Where a keeper writes what it did. Pino's logger is one. */

@@ -1,6 +1,7 @@
 import type { PublishedCredential } from '../core/credential.js';
+import type { PublicationSource } from '../core/publication.js';
 import type { KeeperState } from '../core/state.js';
-import type { LoginKind, RotationCounts } from '../protocol.js';
+import type { LoginKind, PublicationState, RotationCounts } from '../protocol.js';
 
 /** One account at one instant: all that a status needs, and no token beside the servable credential. */
 export interface KeeperSnapshot {
@@ -18,6 +19,36 @@ export interface KeeperSnapshot {
   readonly counts: RotationCounts;
   /** How far this machine's clock is behind the server's, in milliseconds; negative where it is ahead. */
   readonly clockOffsetMs: number;
+  /** Where the credential is published as a file. */
+  readonly published: readonly PublicationFacts[];
+}
+
+/** How a publication is. */
+export interface PublicationFacts {
+  readonly directory: string;
+  readonly path: string;
+  readonly source: PublicationSource;
+  readonly condition: PublicationCondition;
+}
+
+export interface PublicationCondition {
+  readonly name: PublicationState;
+  /** One sentence. */
+  readonly detail: string;
+  /** What a person should do next; null if there is nothing to do. */
+  readonly hint: string | null;
+  /** Of the credential that was last put into the file; null if it was removed, or nothing has been put there yet. */
+  readonly generation: number | null;
+  readonly fingerprint: string | null;
+}
+
+/** A credential that is in a published file, durably. */
+export interface Published {
+  readonly directory: string;
+  readonly path: string;
+  readonly generation: number;
+  readonly fingerprint: string;
+  readonly expiresAtMs: number | null;
 }
 
 /** What may be shown of a login. */
@@ -55,6 +86,20 @@ export interface RejectionRequest extends CredentialRequest {
   readonly fingerprint: string;
 }
 
+/** What became of a file that is not published any more. */
+export interface Unpublished {
+  readonly directory: string;
+  readonly path: string;
+  /** False if there was none, or one that is somebody else's. */
+  readonly removed: boolean;
+}
+
+/** Where somebody wants the credential as a file. */
+export interface PublishRequest extends CredentialRequest {
+  /** Absolute. */
+  readonly directory: string;
+}
+
 /**
  * The side of a keeper that the server sees.
  */
@@ -84,6 +129,21 @@ export interface CredentialKeeper {
    *   renewed, with an {@link UnservedCode} if there is no other credential in time
    */
   rejected(request: RejectionRequest): Promise<PublishedCredential>;
+  /**
+   * Keeps the credential, without its refresh token, as auth.json in a directory from now on, also after a restart.
+   * Resolves when the file is there, durably.
+   *
+   * @throws AuthdError `bad_request` if the directory cannot be one, or its auth.json is somebody else's; `unsupported`
+   *   if the login has no such form; with an {@link UnservedCode} if there is nothing valid, or it cannot be written
+   */
+  publish(request: PublishRequest): Promise<Published>;
+  /**
+   * Stops that, and removes the file. Resolves to whether there was one to remove.
+   *
+   * @throws AuthdError `not_found` if nothing is published there, `bad_request` if the configuration says that it is,
+   *   `unavailable` if the file cannot be removed: it is kept up to date then
+   */
+  unpublish(request: Pick<PublishRequest, 'directory' | 'waitMs' | 'signal'>): Promise<Unpublished>;
   /** Calls `listener` on every new credential and on every change of state; returns how to stop that. */
   subscribe(listener: (event: KeeperEvent) => void): () => void;
 }

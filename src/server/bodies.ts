@@ -1,6 +1,6 @@
 import type { PublishedCredential } from '../core/credential.js';
-import type { KeeperSnapshot } from '../keeper/snapshot.js';
-import type { AccountStatus, CredentialBody, HealthBody } from '../protocol.js';
+import type { KeeperSnapshot, PublicationFacts } from '../keeper/snapshot.js';
+import type { AccountStatus, CredentialBody, HealthBody, PublicationStatus } from '../protocol.js';
 
 /** The credential as a consumer gets it: the only place where the server reveals a token, beside `/v1/token`. */
 export function credentialBody(account: string, credential: PublishedCredential): CredentialBody {
@@ -44,7 +44,13 @@ export function accountStatus(snapshot: KeeperSnapshot): AccountStatus {
     token_endpoint: snapshot.tokenEndpoint,
     clock_offset_seconds: Math.round(snapshot.clockOffsetMs / 1000),
     counts: { ...snapshot.counts },
+    published: snapshot.published.map(publicationStatus),
   };
+}
+
+function publicationStatus({ directory, path, source, condition }: PublicationFacts): PublicationStatus {
+  const { name, detail, hint, generation, fingerprint } = condition;
+  return { directory, auth_file: path, source, state: name, detail, hint, generation, fingerprint };
 }
 
 export function healthBody({ account, state }: KeeperSnapshot): HealthBody {
@@ -59,6 +65,6 @@ export function instant(ms: number): string {
   return new Date(Math.min(Math.max(ms, FIRST_MS), LAST_MS)).toISOString();
 }
 
-function instantOrNull(ms: number | null | undefined): string | null {
+export function instantOrNull(ms: number | null | undefined): string | null {
   return ms === null || ms === undefined ? null : instant(ms);
 }

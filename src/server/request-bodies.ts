@@ -28,6 +28,18 @@ export const BODIES = {
       },
     },
   },
+  Directory: {
+    title: 'A directory',
+    description: 'Where the credential shall lie as an auth.json without a refresh token.',
+    fields: {
+      directory: {
+        description: 'Its path, absolute. It is made, 0700, if nothing but itself is missing.',
+        pattern: '^/[^\\u0000]{0,4000}$',
+        expected: 'an absolute path',
+        example: '/srv/sandbox/codex-home',
+      },
+    },
+  },
 } as const satisfies Readonly<Record<string, BodyShape>>;
 
 export type BodyName = keyof typeof BODIES;

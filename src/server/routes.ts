@@ -5,6 +5,7 @@ import { answerCredential, answerRefresh, answerRejected, answerToken } from './
 import { answerEvents } from './events.js';
 import { answerMetrics, answerOpenapi } from './documents.js';
 import { parseBody } from './parse-body.js';
+import { answerPublish, answerUnpublish } from './published.js';
 import type { ParameterName } from './query.js';
 import type { BodyName, BodyOf } from './request-bodies.js';
 import type { SchemaName } from './schemas.js';
@@ -122,6 +123,46 @@ export const ROUTES: readonly Route[] = [
     ],
     problems: [404, 429, 503],
     handle: answerRefresh,
+  },
+  {
+    method: 'PUT',
+    path: '/v1/published',
+    operationId: 'publish',
+    summary: 'Keep the credential as a file in a directory',
+    description:
+      'From now on, and across restarts, the auth.json in that directory has the current access token and no refresh ' +
+      'token: Codex uses it and never writes it. It is replaced at each rotation, and removed when there is no valid ' +
+      'credential. The answer comes when it is there, durably. A file that was not published by this account is ' +
+      'left alone, and so is the home of every account.',
+    parameters: ['account', 'wait'],
+    ...takesBody('Directory', answerPublish),
+    answers: [
+      {
+        status: 200,
+        description: 'The credential that is in the file',
+        contentType: 'application/json',
+        schema: 'Published',
+      },
+    ],
+    problems: [404, 503],
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/published',
+    operationId: 'unpublish',
+    summary: 'Stop that, and remove the file',
+    description: 'A file that somebody else has put there meanwhile stays.',
+    parameters: ['account', 'wait'],
+    ...takesBody('Directory', answerUnpublish),
+    answers: [
+      {
+        status: 200,
+        description: 'It is not published there any more',
+        contentType: 'application/json',
+        schema: 'Unpublished',
+      },
+    ],
+    problems: [404, 503],
   },
   {
     method: 'GET',

@@ -3,8 +3,11 @@ import type {
   CredentialBody,
   HealthBody,
   ProblemBody,
+  PublicationStatus,
+  PublishedBody,
   RotationCounts,
   StatusBody,
+  UnpublishedBody,
 } from '../protocol.js';
 import { PROBLEMS } from './problem.js';
 import { BODIES, type BodyName, type BodyShape } from './request-bodies.js';
@@ -95,6 +98,50 @@ const accountStatusFields: Fields<AccountStatus> = {
     description: "How far this machine's clock is behind the server's; negative where it is ahead.",
   },
   counts: { $ref: '#/components/schemas/RotationCounts' },
+  published: { type: 'array', items: { $ref: '#/components/schemas/Publication' } },
+};
+
+const directory: Schema = { type: 'string', description: 'The directory, absolute.' };
+const publishedFile: Schema = { type: 'string', description: 'The path of the auth.json in it.' };
+
+const publicationFields: Fields<PublicationStatus> = {
+  directory,
+  auth_file: publishedFile,
+  source: {
+    type: 'string',
+    enum: ['request', 'config'],
+    description: 'Who asked for it: somebody on the socket, or the configuration file.',
+  },
+  state: {
+    type: 'string',
+    enum: ['pending', 'published', 'withdrawn', 'failing'],
+    description:
+      'Not written yet since the daemon started; there, with the current credential; removed, because there is no ' +
+      'valid credential; neither, because something is in the way, which is tried again and again.',
+  },
+  detail: { type: 'string', description: 'The state in one sentence.' },
+  hint: orNull({ type: 'string', description: 'What to do next; null if there is nothing to do.' }),
+  generation: orNull(generation),
+  fingerprint: orNull(fingerprint),
+};
+
+const publishedFields: Fields<PublishedBody> = {
+  account,
+  directory,
+  auth_file: publishedFile,
+  generation,
+  fingerprint,
+  expires_at: orNull(instant('When what is in the file expires; null if it does not say.')),
+};
+
+const unpublishedFields: Fields<UnpublishedBody> = {
+  account,
+  directory,
+  auth_file: publishedFile,
+  removed: {
+    type: 'boolean',
+    description: 'False if there was no file any more, or one that somebody else had put there.',
+  },
 };
 
 const statusFields: Fields<StatusBody> = {
@@ -150,7 +197,11 @@ export const SCHEMAS = {
   Status: object('The status of the daemon', 'Never holds a token.', statusFields),
   Health: object('The health of an account', 'Its state in short.', healthFields),
   Problem: object('A problem', 'Why there is no answer, as in RFC 9457.', problemFields),
+  Publication: object('A published directory', 'Where the credential lies as a file.', publicationFields),
+  Published: object('A published credential', 'It is in the file, durably.', publishedFields),
+  Unpublished: object('The end of a publication', 'What became of the file.', unpublishedFields),
   Rejection: bodySchema('Rejection'),
+  Directory: bodySchema('Directory'),
   Openapi: {
     title: 'An OpenAPI document',
     type: 'object',

@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { withCodexLocks } from '../../src/auth-file/codex-locks.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
-import { systemFileSystem, type OpenFile } from '../../src/os/file-system.js';
+import { systemFileSystem, type FileSystem, type OpenFile } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
 /** Takes the kernel's lock as a Codex would, through a descriptor of its own. */
@@ -12,6 +12,32 @@ async function holdAsCodex(path: string): Promise<OpenFile> {
   const file = await systemFileSystem.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   expect(await file.tryLock()).toBe(true);
   return file;
+}
+
+/** The real file system, with files that are `changed`, and how many of those are open. */
+function counting(change: (file: OpenFile, path: string) => OpenFile): {
+  readonly fs: FileSystem;
+  readonly open: () => number;
+} {
+  let open = 0;
+  const fs: FileSystem = {
+    ...systemFileSystem,
+    async open(path, flags, mode) {
+      const file = await systemFileSystem.open(path, flags, mode);
+      open += 1;
+      return change(
+        {
+          ...file,
+          async close() {
+            await file.close();
+            open -= 1;
+          },
+        },
+        path,
+      );
+    },
+  };
+  return { fs, open: () => open };
 }
 
 describe('the locks of Codex', () => {
@@ -103,5 +129,30 @@ describe('the locks of Codex', () => {
       code: 'storage',
       hint: expect.stringContaining('remove it') as string,
     });
+  });
+
+  it('leave no file open where the owner of one cannot be found out', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const { fs, open } = counting((file) => ({ ...file, stat: () => Promise.reject(new Error('EIO')) }));
+    const nothing = (): Promise<void> => Promise.resolve();
+    await expect(withCodexLocks(fs, path, path, systemClock, nothing)).rejects.toMatchObject({
+      code: 'storage',
+    });
+    expect(open()).toBe(0);
+  });
+
+  it('are both let go of where closing one fails, and the work counts', async () => {
+    const home = await scratchDir();
+    const path = join(home, 'auth.json');
+    const { fs, open } = counting((file, name) => ({
+      ...file,
+      async close() {
+        await file.close();
+        if (name === `${path}.lock`) throw new Error('EIO');
+      },
+    }));
+    expect(await withCodexLocks(fs, path, path, systemClock, () => Promise.resolve('done'))).toBe('done');
+    expect(open()).toBe(0);
+    await (await holdAsCodex(join(home, 'auth.lock'))).close();
   });
 });

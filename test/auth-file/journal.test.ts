@@ -1,7 +1,10 @@
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Journal, type Unfinished } from '../../src/auth-file/journal.js';
+import { Journals } from '../../src/auth-file/journals.js';
+import type { OpenJournal } from '../../src/auth-file/open-journal.js';
+import { systemClock, type Clock } from '../../src/os/clock.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
@@ -37,12 +40,21 @@ function failingToWrite(how: 'once' | 'a part' | 'for ever'): FileSystem {
   };
 }
 
+/** The path of the journal in a directory where there is one. */
+async function journalIn(directory: string): Promise<string> {
+  const [name, ...others] = await readdir(directory);
+  expect([others, name]).toEqual([[], expect.stringMatching(JOURNAL_NAME)]);
+  return join(directory, name ?? '');
+}
+
+const JOURNAL_NAME = /^default\.[0-9a-f]{8}\.0123456789ab\.journal$/;
+
 const INTENT = { spent: '0123456789ab', startedAtMs: 1_795_000_000_000 };
 
 describe('the journal of a rotation', () => {
   it('tells a successor the intent, and as much of the answer as had come', async () => {
     const directory = join(await scratchDir(), 'state');
-    const journal = new Journal(systemFileSystem, directory, 'default');
+    const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
     expect(await journal.read()).toEqual([]);
     const open = await journal.begin(INTENT);
     expect(await journal.read()).toEqual([found('')]);
@@ -52,7 +64,7 @@ describe('the journal of a rotation', () => {
     await open.seal();
     await open.close();
     expect(await journal.read()).toEqual([found('{"access_token":"ä"}')]);
-    expect((await stat(join(directory, `default.${INTENT.spent}.journal`))).mode & 0o777).toBe(0o600);
+    expect((await stat(await journalIn(directory))).mode & 0o777).toBe(0o600);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     await journal.clear(INTENT.spent);
     await journal.clear(INTENT.spent);
@@ -62,26 +74,26 @@ describe('the journal of a rotation', () => {
   it('says so where it cannot read one: that may hold the only copy of a login', async () => {
     const directory = await scratchDir();
     await mkdir(join(directory, 'default.aaaaaaaaaaaa.journal'));
-    const journal = new Journal(systemFileSystem, directory, 'default');
+    const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
     await expect(journal.read()).rejects.toMatchObject({ code: 'EISDIR' });
-    const ofAnotherHome = new Journal(systemFileSystem, directory, 'other');
+    const ofAnotherHome = new Journal(systemFileSystem, directory, 'other', systemClock);
     expect(await ofAnotherHome.read()).toEqual([]);
   });
 
   it('goes with the next one that is begun, where it could be neither begun nor removed itself', async () => {
     const directory = await scratchDir();
     await writeFile(join(directory, 'default.aaaaaaaaaaaa.journal'), '');
-    const open = await new Journal(systemFileSystem, directory, 'default').begin(INTENT);
+    const open = await new Journal(systemFileSystem, directory, 'default', systemClock).begin(INTENT);
     await open.close();
-    expect(await readdir(directory)).toEqual([`default.${INTENT.spent}.journal`]);
+    await journalIn(directory);
   });
 
   it('tells what was written for another home as well, since a link may lead to the same file', async () => {
     const directory = await scratchDir();
-    const open = await new Journal(systemFileSystem, directory, 'other').begin(INTENT);
+    const open = await new Journal(systemFileSystem, directory, 'other', systemClock).begin(INTENT);
     open.record(Buffer.from('{}'));
     await open.close();
-    const journal = new Journal(systemFileSystem, directory, 'default');
+    const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
     expect(await journal.read()).toEqual([{ ...found('{}'), isOwn: false }]);
     await journal.clear(INTENT.spent);
     expect(await readdir(directory)).toEqual([]);
@@ -89,7 +101,7 @@ describe('the journal of a rotation', () => {
 
   it('makes durable what a daemon recorded that was killed before it could do so', async () => {
     const directory = await scratchDir();
-    const open = await new Journal(systemFileSystem, directory, 'default').begin(INTENT);
+    const open = await new Journal(systemFileSystem, directory, 'default', systemClock).begin(INTENT);
     open.record(Buffer.from('{}'));
     await open.close();
     const synced: string[] = [];
@@ -107,28 +119,33 @@ describe('the journal of a rotation', () => {
         };
       },
     };
-    const journal = new Journal(fs, directory, 'default');
+    const journal = new Journal(fs, directory, 'default', systemClock);
     expect(await journal.read()).toEqual([found('{}')]);
-    expect(synced).toEqual([join(directory, `default.${INTENT.spent}.journal`)]);
+    expect(synced).toEqual([await journalIn(directory)]);
     failure = new Error('EIO: planted');
     expect(await journal.read()).toEqual([{ ...found('{}'), isDurable: false }]);
   });
 
   it('has the space for the largest answer before anything is sent', async () => {
     const directory = await scratchDir();
-    const journal = new Journal(systemFileSystem, directory, 'default');
+    const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
     const open = await journal.begin(INTENT);
-    const before = await stat(join(directory, `default.${INTENT.spent}.journal`));
+    const before = await stat(await journalIn(directory));
     open.record(Buffer.alloc(1024 * 1024, 'x'));
     await open.seal();
-    const after = await stat(join(directory, `default.${INTENT.spent}.journal`));
+    const after = await stat(await journalIn(directory));
     expect([after.size, after.blocks]).toEqual([before.size, before.blocks]);
     await open.close();
     expect((await journal.read())[0]?.answer).toHaveLength(1024 * 1024);
   });
 
   it('records with one system call and does not throw when that fails; the seal tells if it fails again', async () => {
-    const open = await new Journal(failingToWrite('for ever'), await scratchDir(), 'default').begin(INTENT);
+    const open = await new Journal(
+      failingToWrite('for ever'),
+      await scratchDir(),
+      'default',
+      systemClock,
+    ).begin(INTENT);
     open.record(Buffer.from('{}'));
     await expect(open.seal()).rejects.toThrow('EIO');
     await open.close();
@@ -138,15 +155,32 @@ describe('the journal of a rotation', () => {
     'writes the whole answer again with the seal if recording a piece has failed: %s',
     async (how) => {
       const directory = await scratchDir();
-      const open = await new Journal(failingToWrite(how), directory, 'default').begin(INTENT);
+      const open = await new Journal(failingToWrite(how), directory, 'default', systemClock).begin(INTENT);
       for (const piece of ['{"access_', 'token":"a', 'bc"}']) open.record(Buffer.from(piece));
       await open.seal();
       await open.close();
-      expect(await new Journal(systemFileSystem, directory, 'default').read()).toEqual([
+      expect(await new Journal(systemFileSystem, directory, 'default', systemClock).read()).toEqual([
         found('{"access_token":"abc"}'),
       ]);
     },
   );
+
+  it('outlives the one before it, of the same token, at every moment', async () => {
+    const directory = await scratchDir();
+    const counts: number[] = [];
+    const counting: FileSystem = {
+      ...systemFileSystem,
+      unlink: async (path) => {
+        counts.push((await new Journal(systemFileSystem, directory, 'default', systemClock).read()).length);
+        await systemFileSystem.unlink(path);
+      },
+    };
+    const journal = new Journal(counting, directory, 'default', systemClock);
+    await (await journal.begin(INTENT)).close();
+    await (await journal.begin(INTENT)).close();
+    expect(counts).toEqual([2]);
+    expect(await journal.read()).toHaveLength(1);
+  });
 
   it('leaves nothing behind when it cannot be begun', async () => {
     const directory = await scratchDir();
@@ -157,7 +191,7 @@ describe('the journal of a rotation', () => {
         return { ...file, sync: () => Promise.reject(new Error('ENOSPC: planted')) };
       },
     };
-    await expect(new Journal(fs, directory, 'default').begin(INTENT)).rejects.toThrow('ENOSPC');
+    await expect(new Journal(fs, directory, 'default', systemClock).begin(INTENT)).rejects.toThrow('ENOSPC');
     expect(await readdir(directory)).toEqual([]);
   });
 
@@ -172,10 +206,121 @@ describe('the journal of a rotation', () => {
       const directory = await scratchDir();
       await writeFile(join(directory, `default.${INTENT.spent}.journal`), text);
       await writeFile(join(directory, 'other.aaaaaaaaaaaa.journal'), text);
-      const journal = new Journal(systemFileSystem, directory, 'default');
+      const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
       expect(await journal.read()).toEqual([]);
       await journal.sweep();
       expect(await readdir(directory)).toEqual(['other.aaaaaaaaaaaa.journal']);
     },
   );
+});
+
+describe('the journals of two daemons of which one has lost the lock and does not know it', () => {
+  const ANSWER = '{"access_token":"a","refresh_token":"b"}';
+
+  /** A daemon that was stopped when it had written its intent, and the one that has taken the lock since. */
+  async function overtaken(): Promise<{ loser: Journal; winner: Journal; mine: OpenJournal }> {
+    const directory = await scratchDir();
+    const [loser, winner] = [1, 2].map(
+      () => new Journal(systemFileSystem, directory, 'default', systemClock),
+    );
+    if (loser === undefined || winner === undefined) throw new Error('two of them');
+    return { loser, winner, mine: await loser.begin(INTENT) };
+  }
+
+  it('the loser removes its own when it gives up, and never the winner’s', async () => {
+    const { loser, winner, mine } = await overtaken();
+    expect(await winner.read()).toEqual([found('')]);
+    const theirs = await winner.begin(INTENT);
+    theirs.record(Buffer.from(ANSWER));
+    await theirs.seal();
+    await theirs.close();
+    await loser.clear(INTENT.spent);
+    await mine.close();
+    expect(await winner.read()).toEqual([found(ANSWER)]);
+  });
+
+  it('the winner removes what it has read, and the loser’s seal says so', async () => {
+    const { winner, mine } = await overtaken();
+    await winner.read();
+    await (await winner.begin(INTENT)).close();
+    mine.record(Buffer.from(ANSWER));
+    await expect(mine.seal()).rejects.toThrow('the journal has been removed');
+    await mine.close();
+    await winner.clear(INTENT.spent);
+    expect(await winner.read()).toEqual([]);
+  });
+
+  it('what the winner has not read stays until it is', async () => {
+    const { winner, mine } = await overtaken();
+    await (await winner.begin(INTENT)).close();
+    mine.record(Buffer.from(ANSWER));
+    await mine.seal();
+    await mine.close();
+    await winner.clear(INTENT.spent);
+    expect(await winner.read()).toEqual([found(ANSWER)]);
+    await winner.clear(INTENT.spent);
+    expect(await winner.read()).toEqual([]);
+  });
+
+  it('of two for one token the one with an answer tells', async () => {
+    const { winner, mine } = await overtaken();
+    mine.record(Buffer.from(ANSWER));
+    await mine.close();
+    await (await winner.begin(INTENT)).close();
+    expect(await new Journals(winner, () => []).read()).toEqual([found(ANSWER)]);
+  });
+});
+
+describe('a journal that was written under another name', () => {
+  const DAY_MS = 24 * 3600 * 1000;
+
+  /** A clock that is ahead by what it has been `moved`. */
+  function movable(): { readonly clock: Clock; move: (byMs: number) => void } {
+    let aheadMs = 0;
+    const clock: Clock = { ...systemClock, now: () => Date.now() + aheadMs, monotonicMs: () => aheadMs };
+    return { clock, move: (byMs) => (aheadMs += byMs) };
+  }
+
+  async function written(): Promise<string> {
+    const directory = await scratchDir();
+    const open = await new Journal(systemFileSystem, directory, 'other', systemClock).begin(INTENT);
+    open.record(Buffer.from('{}'));
+    await open.close();
+    const [name = ''] = await readdir(directory);
+    const aMinuteAgo = new Date(Date.now() - 60_000);
+    await utimes(join(directory, name), aMinuteAgo, aMinuteAgo);
+    return directory;
+  }
+
+  it('is as good as ours once nobody has read it for 30 days under its own, whoever that was', async () => {
+    const directory = await written();
+    const { clock, move } = movable();
+    const journal = new Journal(systemFileSystem, directory, 'default', clock);
+    expect(await journal.read()).toMatchObject([{ isOwn: false }]);
+    move(29 * DAY_MS);
+    expect(await journal.read()).toMatchObject([{ isOwn: false }]);
+    move(2 * DAY_MS);
+    expect(await journal.read()).toMatchObject([{ isOwn: true }]);
+  });
+
+  it('is not, for one who has only just come: his clock may be wrong', async () => {
+    const directory = await written();
+    const { clock, move } = movable();
+    move(900 * DAY_MS);
+    const journal = new Journal(systemFileSystem, directory, 'default', clock);
+    expect(await journal.read()).toMatchObject([{ isOwn: false }]);
+    expect(await journal.read()).toMatchObject([{ isOwn: false }]);
+  });
+
+  it('is not while its account is kept, by whichever daemon: that says so each day', async () => {
+    const directory = await written();
+    const { clock, move } = movable();
+    const [theirs, ours] = ['other', 'default'].map(
+      (name) => new Journal(systemFileSystem, directory, name, clock),
+    );
+    await ours?.read();
+    move(40 * DAY_MS);
+    expect(await theirs?.read()).toEqual([found('{}')]);
+    expect(await ours?.read()).toEqual([{ ...found('{}'), isOwn: false }]);
+  });
 });

@@ -31,7 +31,7 @@ it('a daemon that stops with a rotation unsettled says where, and its successor 
   const [one, two] = [await scratchDir(), await scratchDir()];
   const first = lockOf(path, one);
   await first.ensure();
-  const open = await new Journal(systemFileSystem, one, 'default').begin(INTENT);
+  const open = await new Journal(systemFileSystem, one, 'default', systemClock).begin(INTENT);
   open.record(Buffer.from('{}'));
   await open.close();
   await first.release(true);
@@ -39,9 +39,8 @@ it('a daemon that stops with a rotation unsettled says where, and its successor 
   const second = lockOf(path, two);
   await second.ensure();
   expect(second.otherStates).toEqual([one]);
-  const journals = new Journals(new Journal(systemFileSystem, two, 'default'), () =>
-    second.otherStates.map((directory) => new Journal(systemFileSystem, directory, 'default')),
-  );
+  const theirs = new Journal(systemFileSystem, one, 'default', systemClock);
+  const journals = new Journals(new Journal(systemFileSystem, two, 'default', systemClock), () => [theirs]);
   expect(await journals.read()).toMatchObject([{ spent: INTENT.spent, answer: '{}', isDurable: true }]);
   await journals.clear(INTENT.spent);
   expect(await readdir(one)).toEqual([]);
@@ -63,8 +62,8 @@ it('one that has settled everything leaves no word, and what cannot be read tell
   await second.ensure();
   expect(second.otherStates).toEqual([gone]);
   const own = await scratchDir();
-  const journals = new Journals(new Journal(systemFileSystem, own, 'default'), () =>
-    second.otherStates.map((directory) => new Journal(systemFileSystem, directory, 'default')),
+  const journals = new Journals(new Journal(systemFileSystem, own, 'default', systemClock), () =>
+    second.otherStates.map((directory) => new Journal(systemFileSystem, directory, 'default', systemClock)),
   );
   expect(await journals.read()).toEqual([]);
   await (await journals.begin(INTENT)).close();

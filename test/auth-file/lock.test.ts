@@ -1,9 +1,9 @@
-import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { AccountLock } from '../../src/auth-file/lock.js';
-import { sharedLocks } from '../../src/auth-file/shared-lock.js';
+import { sharedLocks, type SharedLocks } from '../../src/auth-file/shared-lock.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { identifyMachine } from '../../src/os/machine.js';
@@ -218,6 +218,100 @@ describe('the lock of an account', () => {
     expect(lost).toMatchObject({ code: 'ECOMPROMISED' });
   });
 });
+
+describe('a lock that is lost before anybody has noticed', () => {
+  it('is not released: what lies there by now is its successor’s', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    await takeElsewhere(path);
+    expect(lock.held).toBe(true);
+    await lock.release();
+    expect(lock.held).toBe(false);
+    expect((await readdir(join(path, '..'))).sort()).toEqual([
+      'auth.json.codex-authd.lock',
+      'auth.json.codex-authd.owner',
+    ]);
+    expect(JSON.parse(await readFile(`${path}.codex-authd.owner`, 'utf8'))).toEqual(ELSEWHERE);
+  });
+
+  it('nor where the machine has slept since, and its successor may be about to come', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    const afterSleep = Date.now() + 10_000;
+    vi.spyOn(Date, 'now').mockImplementation(() => afterSleep);
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+    await lock.release();
+    expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
+  });
+
+  it('leaves the word of another one alone, also where the lock itself looks like ours', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    await writeFile(`${path}.codex-authd.owner`, JSON.stringify(ELSEWHERE));
+    await lock.release();
+    expect(await readdir(join(path, '..'))).toEqual(['auth.json.codex-authd.owner']);
+  });
+});
+
+describe('the lock of a daemon of this machine that was killed, if another machine is quicker', () => {
+  it('is let go of again where that one has written itself down since', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await leaveBehind(path, identifyMachine());
+    const lock = lockWith(path, {
+      async remove(at) {
+        await writeFile(`${path}.codex-authd.owner`, JSON.stringify(ELSEWHERE));
+        await sharedLocks.remove(at);
+      },
+    });
+    await expect(lock.ensure()).rejects.toMatchObject({
+      code: 'already_running',
+      hint: 'stop it on elsewhere first',
+    });
+    expect(await readdir(join(path, '..'))).toEqual(['auth.json.codex-authd.owner']);
+  });
+
+  it('is not had where that one has taken ours for the dead one’s, and removed it', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockWith(path, {
+      async take(at, onLost) {
+        const taken = await sharedLocks.take(at, onLost);
+        await takeElsewhere(path);
+        return taken;
+      },
+    });
+    await expect(lock.ensure()).rejects.toMatchObject({ code: 'already_running' });
+    expect(lock.held).toBe(false);
+    expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
+  });
+});
+
+const ELSEWHERE = {
+  pid: 2,
+  host: 'elsewhere',
+  machine: 'another machine',
+  flock: true,
+  socket: '/its.sock',
+  states: [],
+  since: 'now',
+};
+
+/** Another machine takes the lock, as if it were stale. */
+async function takeElsewhere(path: string): Promise<void> {
+  await rm(`${path}.codex-authd.lock`, { recursive: true });
+  await mkdir(`${path}.codex-authd.lock`);
+  await writeFile(`${path}.codex-authd.owner`, JSON.stringify(ELSEWHERE));
+}
+
+function lockWith(path: string, changes: Partial<SharedLocks>): AccountLock {
+  const lock = new AccountLock({ ...REAL, path, sharedLocks: { ...sharedLocks, ...changes } });
+  onTestFinished(() => lock.release());
+  return lock;
+}
 
 /** What a daemon leaves that was killed: both files, and nobody who holds the kernel's lock. */
 async function leaveBehind(path: string, machine: string): Promise<void> {

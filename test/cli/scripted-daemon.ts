@@ -84,6 +84,7 @@ export const ACCOUNT: AccountStatus = {
   token_endpoint: 'https://auth.openai.com/oauth/token',
   clock_offset_seconds: 0,
   counts: { own: 1, adopted: 2, requests: 4, failures: 3, rejections: 5 },
+  published: [],
 };
 
 export function statusBody(socket: string, accounts: readonly AccountStatus[] = [ACCOUNT]): StatusBody {

@@ -64,6 +64,7 @@ describe('the settings', () => {
         scope: null,
         baseUrls: { chatgpt: 'https://chatgpt.com/backend-api/codex', platform: 'https://api.openai.com/v1' },
         policy: DEFAULT_POLICY,
+        publishIn: [],
       },
     ]);
   });
@@ -205,5 +206,27 @@ describe('the settings', () => {
 
   it('leave no room for a backoff that would ask in a loop', async () => {
     await expect(settingsOf('backoff_min_seconds = 0')).rejects.toMatchObject({ code: 'bad_configuration' });
+  });
+});
+
+describe('[[publish]]', () => {
+  it('names directories, also from the place of the file, and by default for the default account', async () => {
+    const { publishIn } = await accountOf(
+      '[[publish]]\ndirectory = "/srv/a"\n[[publish]]\ndirectory = "/srv/b/"\naccount = "default"\n',
+    );
+    expect(publishIn).toEqual(['/srv/a', '/srv/b']);
+    const [relative] = (await accountOf('[[publish]]\ndirectory = "home"\n')).publishIn;
+    expect(relative).toMatch(/^\/.+\/home$/);
+    expect((await accountOf('')).publishIn).toEqual([]);
+  });
+
+  it.each([
+    ['directory = "/a"\naccount = "nobody"', '[[publish]] names an account that is not there'],
+    ['directory = "/a"\n[[publish]]\ndirectory = "/a/"', 'two [[publish]] name the directory /a'],
+    ['account = "default"', '`publish.0.directory` is'],
+    ['directory = ""', '`publish.0.directory` is empty'],
+    ['directory = "/a"\nmode = 1', '`publish.0.mode`'],
+  ])('is refused with a reason: %j', async (toml, message) => {
+    expect((await refusalOf(`[[publish]]\n${toml}\n`)).message).toContain(message);
   });
 });

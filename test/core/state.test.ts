@@ -49,6 +49,7 @@ function rotating(served: Credential): Login {
     kind: 'chatgpt',
     credential: served,
     refreshToken: new Secret('r'),
+    idToken: null,
     lastRefreshMs: null,
     email: null,
   };

@@ -106,7 +106,8 @@ export class Household {
   async leftovers(unknown: readonly string[] = []): Promise<string[]> {
     const reminders = unknown.map((token) => `.${fingerprintOf(token)}.journal`);
     const isDue = (name: string): boolean =>
-      /^default-[0-9a-f]{12}\.json$/.test(name) || reminders.some((reminder) => name.endsWith(reminder));
+      /^default-[0-9a-f]{12}(\.published)?\.json$/.test(name) ||
+      reminders.some((reminder) => name.endsWith(reminder));
     const atHome = (await readdir(this.sandbox.codexHome)).filter((name) => !AT_HOME.includes(name));
     const state = await readdir(this.stateDirectory);
     const run = await readdir(dirname(this.sandbox.socket));

@@ -147,6 +147,6 @@ export function nameOf({ name, line }: SystemCall): string {
   const file = (path.split('/').at(-1) ?? '')
     .replace(/^(socket|anon_inode):.*/, '$1')
     .replace(/codex-authd-[0-9a-f]{12}$/, 'codex-authd-…')
-    .replace(/^default-[0-9a-f]{12}(\.[0-9a-f]{12})?/, 'default');
+    .replace(/^default-[0-9a-f]{12}((\.[0-9a-f]{8})?\.[0-9a-f]{12})?/, 'default');
   return file === '' ? name : `${name} ${file}`;
 }

@@ -110,6 +110,41 @@ describe('an answer in the journal whose file is gone', () => {
     expect(keeper.state).toMatchObject({ name: 'login_required', reason: 'refresh_token_spent' });
   });
 
+  it.each([
+    ['whose tokens say when they were issued', (world: World) => world.server.issue(world.clock.now(), HOUR)],
+    ['whose tokens do not say it', () => 'opaque'],
+  ])('is kept for 30 days where its rotation began before the clock was set: %s', async (_, issue) => {
+    const world = new World();
+    world.logIn(HOUR);
+    const { text } = world.file;
+    world.file.text = null;
+    leave(world, { access_token: issue(world), refresh_token: 'refresh-2' }, 5 * SECOND);
+    const keeper = await world.keeper();
+    await world.clock.advance(29 * DAY);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+    await world.clock.advance(DAY + HOUR);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(0);
+    world.file.text = text;
+    await keeper.observe();
+    expect(keeper.state.reason).toBe('refresh_token_spent');
+  });
+
+  it('is kept where a clock that was ahead began its rotation, until it was seen for 30 days', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    world.file.text = null;
+    leave(world, { access_token: 'opaque', refresh_token: 'refresh-2' }, world.clock.now() + 900 * DAY);
+    const keeper = await world.keeper();
+    await world.clock.advance(29 * DAY);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+    await world.clock.advance(DAY + HOUR);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(0);
+  });
+
   it('is kept however old where its file is there and cannot be written', async () => {
     const world = new World();
     world.logIn(90 * DAY, 88 * DAY);
@@ -168,6 +203,25 @@ describe('a journal that tells only that a token may have been spent', () => {
     await keeper.observe();
     await keeper.tick();
     expect(world.journal.left.size).toBe(1);
+  });
+});
+
+describe('an answer that came to a daemon which had lost the lock by then', () => {
+  it('is found where both have one state directory, and put into the file', async () => {
+    const world = new World();
+    world.logIn(10 * HOUR);
+    world.journal.left.set(SPENT, '');
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    const access = world.server.issue(world.clock.now(), 200 * HOUR);
+    leave(world, { access_token: access, refresh_token: 'refresh-2' });
+    await world.clock.advance(HOUR);
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+    await world.clock.advance(9 * HOUR);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual([]);
+    expect(world.journal.left.size).toBe(0);
   });
 });
 

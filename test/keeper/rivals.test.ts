@@ -343,6 +343,8 @@ describe('a reload while tokens could not be stored', () => {
       policy,
       baseUrls: { chatgpt: 'https://c.example', platform: 'https://p.example' },
       endpoint: world.server,
+      publishIn: [],
+      homes: [],
     });
     await world.clock.advance(MINUTE);
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
@@ -473,7 +475,13 @@ describe('a refresh token that was rejected', () => {
     world.logIn(HOUR, 50 * MINUTE);
     world.server.answers = [answered(401)];
     const keeper = await world.keeper();
-    const settings = { policy: world.policy, baseUrls: CODEX_BASE_URLS, endpoint: world.server };
+    const settings = {
+      policy: world.policy,
+      baseUrls: CODEX_BASE_URLS,
+      endpoint: world.server,
+      publishIn: [],
+      homes: [],
+    };
     keeper.configure(settings);
     await world.clock.advance(MINUTE);
     expect(keeper.state.name).toBe('login_required');

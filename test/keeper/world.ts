@@ -21,6 +21,7 @@ import type {
 } from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';
 import { pause } from '../../src/os/clock.js';
+import { VirtualDirectories } from './virtual-directories.js';
 import { VirtualClock } from './virtual-clock.js';
 
 export const SECOND = 1000;
@@ -51,6 +52,8 @@ export class World {
   recordFailure: Error | null = null;
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
+  readonly published = new VirtualDirectories();
+  publishIn: readonly string[] = [];
 
   /** Worlds with the same clock are accounts of one daemon. */
   constructor(clock = new VirtualClock(START_MS)) {
@@ -75,6 +78,9 @@ export class World {
       journal: this.journal,
       pace: this.pace,
       holdings: this.holdings,
+      publications: this.published,
+      homes: [this.file.path],
+      publishIn: this.publishIn,
       lock: this.lock,
       time: new ServerTime(this.clock),
       policy: this.policy,

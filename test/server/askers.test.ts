@@ -12,7 +12,7 @@ const SECOND = makeCredential({ token: 'token-of-generation-8', generation: 8 })
 async function healing(): Promise<Harness> {
   const harness = await start();
   harness.keeper.onRejected = () => {
-    harness.keeper.publish(SECOND);
+    harness.keeper.renew(SECOND);
     return Promise.resolve(SECOND);
   };
   return harness;
@@ -87,7 +87,7 @@ describe('a process that says who it is', () => {
     const { socketPath, keeper, clock } = await start();
     await ask(socketPath, '/v1/token?asker=1-2');
     clock.advance(20_000);
-    keeper.publish(SECOND);
+    keeper.renew(SECOND);
     await ask(socketPath, '/v1/token?asker=1-2');
     await ask(socketPath, '/v1/token?asker=1-2');
     expect(keeper.reported.map(({ fingerprint }) => fingerprint)).toEqual([
@@ -110,7 +110,7 @@ describe('a process that says who it is', () => {
     const { socketPath, keeper, clock } = await start();
     keeper.onRejected = () => Promise.reject(new AuthdError('unavailable', 'too late'));
     const short = makeCredential({ expiresAtMs: clock.now() + 20_000 });
-    keeper.publish(short);
+    keeper.renew(short);
     await ask(socketPath, '/v1/token?asker=1-2');
     clock.advance(20_000);
     const again = await ask(socketPath, '/v1/token?asker=1-2');

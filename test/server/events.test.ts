@@ -43,7 +43,7 @@ describe('GET /v1/events', () => {
     keeper.set({ state: makeState('rotation_in_flight', { serving: true }) });
     keeper.emit({ type: 'state', snapshot: keeper.snapshot() });
     expect(stateOf((await reader.received(3))[2])).toMatchObject({ state: 'refreshing', serving: true });
-    keeper.publish(makeCredential({ token: 'new', generation: 8 }));
+    keeper.renew(makeCredential({ token: 'new', generation: 8 }));
     const fourth = (await reader.received(4))[3];
     expect(credentialOf(fourth)).toMatchObject({ access_token: 'new', generation: 8 });
     expect(fourth?.id).toBe('8');
@@ -55,8 +55,8 @@ describe('GET /v1/events', () => {
     keepers.set('work', work);
     const reader = await readEvents(socketPath, '?account=work');
     await reader.received(2);
-    keeper.publish(makeCredential({ token: 'of-default', generation: 99 }));
-    work.publish(makeCredential({ token: 'of-work', generation: 8 }));
+    keeper.renew(makeCredential({ token: 'of-default', generation: 99 }));
+    work.renew(makeCredential({ token: 'of-work', generation: 8 }));
     const [, , third] = await reader.received(3);
     expect(credentialOf(third)).toMatchObject({ account: 'work', access_token: 'of-work' });
   });
@@ -65,7 +65,7 @@ describe('GET /v1/events', () => {
     const { socketPath, keeper } = await start();
     const readers = await Promise.all(Array.from({ length: 50 }, () => readEvents(socketPath)));
     await Promise.all(readers.map((reader) => reader.received(2)));
-    keeper.publish(makeCredential({ token: 'new', generation: 8 }));
+    keeper.renew(makeCredential({ token: 'new', generation: 8 }));
     const all = await Promise.all(readers.map((reader) => reader.received(3)));
     expect(all.map(([, , third]) => third?.id)).toEqual(Array(50).fill('8'));
   });
@@ -75,8 +75,8 @@ describe('GET /v1/events', () => {
     keeper.set({ credential: makeCredential({ expiresAtMs: clock.now() }) });
     const reader = await readEvents(socketPath);
     await reader.received(1);
-    keeper.publish(makeCredential({ token: 'expired', generation: 8, expiresAtMs: clock.now() - 1 }));
-    keeper.publish(makeCredential({ token: 'valid', generation: 9 }));
+    keeper.renew(makeCredential({ token: 'expired', generation: 8, expiresAtMs: clock.now() - 1 }));
+    keeper.renew(makeCredential({ token: 'valid', generation: 9 }));
     const [, second] = await reader.received(2);
     expect(credentialOf(second)).toMatchObject({ access_token: 'valid' });
   });
@@ -145,8 +145,8 @@ describe('GET /v1/events', () => {
     const reader = await readEvents(socketPath);
     await reader.received(2);
     const credential = makeCredential();
-    keeper.publish(makeCredential({ generation: 8 }));
-    keeper.publish({ ...credential, accessToken: Object.assign(credential.accessToken, { reveal: fail }) });
+    keeper.renew(makeCredential({ generation: 8 }));
+    keeper.renew({ ...credential, accessToken: Object.assign(credential.accessToken, { reveal: fail }) });
     expect(await reader.over).toBe(false);
     expect(logged).toContainEqual(expect.objectContaining({ level: 50, msg: 'an event stream failed' }));
   });
@@ -175,7 +175,7 @@ describe('a reader of events that does not read', () => {
     await reader.received(2);
     reader.response.pause();
     await flood(keeper, 8);
-    keeper.publish(
+    keeper.renew(
       makeCredential({ token: 'expires soon', generation: 500, expiresAtMs: clock.now() + 10_000 }),
     );
     keeper.emit({ type: 'state', snapshot: keeper.snapshot() });
@@ -200,7 +200,7 @@ describe('a reader of events that does not read', () => {
     await until(() => keeper.listeners === 1);
     stuck.response.resume();
     expect(await stuck.over).toBe(false);
-    keeper.publish(makeCredential({ generation: 1000 }));
+    keeper.renew(makeCredential({ generation: 1000 }));
     await until(() => lively.events.at(-1)?.id === '1000');
   });
 });
@@ -208,7 +208,7 @@ describe('a reader of events that does not read', () => {
 /** Publishes large credentials, one in each turn of the event loop, so that each could be written. */
 async function flood(keeper: ScriptedKeeper, from: number): Promise<void> {
   for (let index = 0; index < FLOOD; index += 1) {
-    keeper.publish(makeCredential({ token: `${LARGE}${String(index)}`, generation: from + index }));
+    keeper.renew(makeCredential({ token: `${LARGE}${String(index)}`, generation: from + index }));
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

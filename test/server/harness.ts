@@ -84,9 +84,14 @@ export interface Asking {
 /** One request over the socket; on a connection of its own where no agent is given. */
 export function ask(socketPath: string, path: string, asking: Asking = {}): Promise<Reply> {
   const { body, headers, agent = false, ...options } = asking;
+  // node:http would say nothing of a body that follows a DELETE.
+  const length =
+    options.method === 'DELETE' && body !== undefined
+      ? { 'Content-Length': String(Buffer.byteLength(body)) }
+      : {};
   return new Promise((resolve, reject) => {
     const asked = request(
-      { socketPath, path, agent, headers: { Host: 'localhost', ...headers }, ...options },
+      { socketPath, path, agent, headers: { Host: 'localhost', ...length, ...headers }, ...options },
       (response) => {
         let text = '';
         response.setEncoding('utf8');

@@ -259,7 +259,7 @@ describe('while others misbehave, a client is served at once:', () => {
       minValidMs > 60_000 ? new Promise(() => undefined) : Promise.resolve(makeCredential());
     const waiting = Array.from({ length: 200 }, () => ask(socketPath, '/v1/credential?min_valid=61'));
     await until(() => keeper.asked.length === 200);
-    keeper.publish(makeCredential({ token: 'x'.repeat(50_000) }));
+    keeper.renew(makeCredential({ token: 'x'.repeat(50_000) }));
     expect((await ask(socketPath, '/v1/token')).body).toBe(TOKEN_LINE);
     for (const { response } of streams) response.destroy();
     await until(() => keeper.listeners === 0);

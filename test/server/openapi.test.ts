@@ -62,6 +62,7 @@ describe('GET /v1/openapi.json', () => {
     }
     expect(answering.sort()).toEqual(listed.sort());
     expect(listed).toEqual([
+      'DELETE /v1/published',
       'GET /healthz',
       'GET /metrics',
       'GET /v1/credential',
@@ -71,6 +72,7 @@ describe('GET /v1/openapi.json', () => {
       'GET /v1/token',
       'POST /v1/refresh',
       'POST /v1/rejected',
+      'PUT /v1/published',
     ]);
   });
 
@@ -111,7 +113,9 @@ describe('GET /v1/openapi.json', () => {
         }
       }
     }
-    expect(taken).toContain('post /v1/rejected');
+    expect(taken).toEqual(
+      expect.arrayContaining(['post /v1/rejected', 'put /v1/published', 'delete /v1/published']),
+    );
   });
 
   it('says what everything is for', async () => {
@@ -136,9 +140,11 @@ describe('every answer is as the document says', () => {
     harness.keeper.onCredential = () => Promise.reject(error);
     harness.keeper.onRefresh = () => Promise.reject(error);
     harness.keeper.onRejected = () => Promise.reject(error);
+    harness.keeper.onPublish = () => Promise.reject(error);
   };
   const nothing = (): void => undefined;
   const report: Asking = { method: 'POST', ...jsonBody({ fingerprint: '0123456789ab' }) };
+  const put: Asking = { method: 'PUT', ...jsonBody({ directory: '/srv/x' }) };
   const loggedOut = ({ keeper }: Harness): void => {
     keeper.set({
       state: makeState('no_file'),
@@ -150,6 +156,17 @@ describe('every answer is as the document says', () => {
   };
   const forever = ({ keeper }: Harness): void => {
     keeper.set({ credential: makeCredential({ expiresAtMs: null, accountId: null, plan: null }) });
+  };
+  const publishing = ({ keeper }: Harness): void => {
+    const condition = { detail: 'x', hint: null, generation: null, fingerprint: null };
+    const names = ['pending', 'published', 'withdrawn', 'failing'] as const;
+    const published = names.map((name) => ({
+      directory: '/srv/x',
+      path: '/srv/x/auth.json',
+      source: 'config' as const,
+      condition: { ...condition, name },
+    }));
+    keeper.set({ published });
   };
   type Case = [path: string, status: number, prepare: (harness: Harness) => void, asking?: Asking];
 
@@ -185,8 +202,21 @@ describe('every answer is as the document says', () => {
     ['/v1/rejected', 413, nothing, { ...report, body: ' '.repeat(40_000) }],
     ['/v1/rejected', 429, refuse('rate_limited', 1e12), report],
     ...problems.map((code): Case => ['/v1/rejected', 503, refuse(code, 1e12), report]),
+    ['/v1/published', 200, nothing, put],
+    ['/v1/published', 200, nothing, { ...put, method: 'DELETE' }],
+    ['/v1/published', 400, nothing, { method: 'PUT' }],
+    [
+      '/v1/published',
+      404,
+      ({ keeper }) => {
+        keeper.onUnpublish = () => Promise.reject(new AuthdError('not_found', 'nothing is published there'));
+      },
+      { ...put, method: 'DELETE' },
+    ],
+    ...problems.map((code): Case => ['/v1/published', 503, refuse(code), put]),
     ['/v1/status', 200, nothing],
     ['/v1/status', 200, loggedOut],
+    ['/v1/status', 200, publishing],
     ['/v1/openapi.json', 200, nothing],
     ['/metrics', 200, nothing],
     ['/healthz', 200, nothing],

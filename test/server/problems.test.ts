@@ -183,7 +183,7 @@ describe('a wrong request', () => {
     '/v1/%63redential',
     '/v1/../v1/token',
     '/v1/rejected/',
-    '/v1/published',
+    '/v1/published/',
     '//',
     '//v1/token',
     '/constructor',

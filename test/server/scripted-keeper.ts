@@ -8,10 +8,14 @@ import type {
   KeeperEvent,
   KeeperSnapshot,
   LoginFacts,
+  Published,
+  PublishRequest,
   RejectionRequest,
+  Unpublished,
 } from '../../src/keeper/snapshot.js';
 import type { RotationCounts } from '../../src/protocol.js';
 
+type UnpublishRequest = Pick<PublishRequest, 'directory' | 'waitMs' | 'signal'>;
 type RefreshRequest = Pick<CredentialRequest, 'waitMs' | 'signal'>;
 
 /** A keeper that says what a test tells it to say, and remembers what it was asked. */
@@ -19,16 +23,20 @@ export interface ScriptedKeeper extends CredentialKeeper {
   readonly asked: CredentialRequest[];
   readonly refreshed: RefreshRequest[];
   readonly reported: RejectionRequest[];
+  readonly published: PublishRequest[];
+  readonly unpublished: UnpublishRequest[];
   /** How many listen. */
   readonly listeners: number;
   onCredential: (request: CredentialRequest) => Promise<PublishedCredential>;
   onRefresh: (request: RefreshRequest) => Promise<PublishedCredential>;
   onRejected: (request: RejectionRequest) => Promise<PublishedCredential>;
+  onPublish: (request: PublishRequest) => Promise<Published>;
+  onUnpublish: (request: UnpublishRequest) => Promise<Unpublished>;
   /** What the snapshot shows from now on. Tells nobody. */
   set(change: Partial<KeeperSnapshot>): void;
   emit(event: KeeperEvent): void;
   /** Makes it the current credential and tells everybody. */
-  publish(credential: PublishedCredential): void;
+  renew(credential: PublishedCredential): void;
 }
 
 const ISSUED_AT_MS = Date.parse('2026-11-22T11:00:00Z');
@@ -85,6 +93,8 @@ export function createScriptedKeeper(account = 'default', now = (): number => IS
   const asked: CredentialRequest[] = [];
   const refreshed: RefreshRequest[] = [];
   const reported: RejectionRequest[] = [];
+  const published: PublishRequest[] = [];
+  const unpublished: UnpublishRequest[] = [];
   const listeners = new Set<(event: KeeperEvent) => void>();
   const first = makeCredential();
   let snapshot: KeeperSnapshot = {
@@ -98,6 +108,7 @@ export function createScriptedKeeper(account = 'default', now = (): number => IS
     tokenEndpoint: 'https://auth.openai.com/oauth/token',
     counts: NO_COUNTS,
     clockOffsetMs: 0,
+    published: [],
   };
 
   const keeper: ScriptedKeeper = {
@@ -105,12 +116,21 @@ export function createScriptedKeeper(account = 'default', now = (): number => IS
     asked,
     refreshed,
     reported,
+    published,
+    unpublished,
     get listeners() {
       return listeners.size;
     },
     onCredential: () => current(),
     onRefresh: () => current(),
     onRejected: () => current(),
+    async onPublish({ directory }) {
+      const { generation, accessToken, expiresAtMs } = await current();
+      const { fingerprint } = accessToken;
+      return { directory, path: `${directory}/auth.json`, generation, fingerprint, expiresAtMs };
+    },
+    onUnpublish: ({ directory }) =>
+      Promise.resolve({ directory, path: `${directory}/auth.json`, removed: true }),
     now,
     snapshot: () => snapshot,
     credential(request) {
@@ -125,6 +145,14 @@ export function createScriptedKeeper(account = 'default', now = (): number => IS
       reported.push(request);
       return keeper.onRejected(request);
     },
+    publish(request) {
+      published.push(request);
+      return keeper.onPublish(request);
+    },
+    unpublish(request) {
+      unpublished.push(request);
+      return keeper.onUnpublish(request);
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -135,7 +163,7 @@ export function createScriptedKeeper(account = 'default', now = (): number => IS
     emit(event) {
       for (const listener of listeners) listener(event);
     },
-    publish(credential) {
+    renew(credential) {
       keeper.set({ credential, login: makeLogin(credential) });
       keeper.emit({ type: 'credential', credential });
     },

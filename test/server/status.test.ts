@@ -42,6 +42,7 @@ describe('GET /v1/status', () => {
           token_endpoint: 'https://auth.openai.com/oauth/token',
           clock_offset_seconds: 0,
           counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
+          published: [],
         },
       ],
     };
@@ -89,6 +90,7 @@ describe('GET /v1/status', () => {
         token_endpoint: 'https://auth.openai.com/oauth/token',
         clock_offset_seconds: -3600,
         counts: { own: 0, adopted: 0, requests: 0, failures: 0, rejections: 0 },
+        published: [],
       },
     ]);
   });

@@ -219,7 +219,11 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
 type Endpoint = ReturnType<Surroundings['openEndpoint']>;
 type Send = Awaited<ReturnType<Endpoint['prepare']>>;
 
-const LOCK = { isCompromised: false, release: () => Promise.resolve() };
+const LOCK = {
+  isCompromised: false,
+  confirm: () => Promise.resolve(true),
+  release: () => Promise.resolve(),
+};
 
 function onFileSystem(change: (fs: FileSystem) => FileSystem): (surroundings: Surroundings) => Surroundings {
   return (surroundings) => ({ ...surroundings, fs: change(surroundings.fs) });

@@ -49,8 +49,11 @@ async function reportStopped(
 }
 
 function hintAt(accounts: readonly AccountStatus[], output: Output): void {
-  for (const { account: name, hint } of accounts) {
+  for (const { account: name, hint, published } of accounts) {
     if (hint !== null) output.hint(accounts.length > 1 ? `${name}: ${hint}` : hint);
+    for (const each of published) {
+      if (each.state === 'failing' && each.hint !== null) output.hint(`${each.directory}: ${each.hint}`);
+    }
   }
 }
 

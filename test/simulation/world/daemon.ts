@@ -2,6 +2,7 @@ import type { AccountConfig } from '../../../src/config/accounts.js';
 import { CODEX_BASE_URLS } from '../../../src/core/login.js';
 import type { RefreshPolicy } from '../../../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
+import { ClaimedDirectories } from '../../../src/keeper/claimed-directories.js';
 import { Holdings } from '../../../src/keeper/holdings.js';
 import { Pace } from '../../../src/keeper/pace.js';
 import type { LogPort } from '../../../src/keeper/ports.js';
@@ -145,9 +146,10 @@ export class Daemon {
     const world = this.#world;
     const { stateDirectory, tamper, policy } = this.#options;
     const surroundings = tamper(this.#surround(process), process);
-    const settings = { socketPath: `/run/${this.#name}.sock`, stateDirectory };
+    const config = configOf(world.home, policy);
+    const settings = { socketPath: `/run/${this.#name}.sock`, stateDirectory, accounts: [config] };
     try {
-      const kept = await keepAccount(configOf(world.home, policy), settings, surroundings);
+      const kept = await keepAccount(config, settings, surroundings);
       if (!process.isAlive) return;
       this.#kept = kept;
       kept.keeper.subscribe((event) => {
@@ -196,6 +198,7 @@ export class Daemon {
       random: () => world.random.next(),
       machine: 'this one',
       sharedLocks: sharedLocksOf(process, this.#locks, world),
+      directories: new ClaimedDirectories(),
       log: logOf(process, world),
       pace: new Pace(2_000),
       holdings: new Holdings(),
@@ -224,6 +227,7 @@ function configOf(codexHome: string, policy: RefreshPolicy): AccountConfig {
     scope: null,
     baseUrls: CODEX_BASE_URLS,
     policy,
+    publishIn: [],
   };
 }
 

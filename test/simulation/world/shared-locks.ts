@@ -21,6 +21,7 @@ export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: H
         host.onWritten(process, path);
         return {
           isCompromised: false,
+          confirm: () => Promise.resolve(true),
           release() {
             lock.isRenewed = false;
             return remove(path);

@@ -247,5 +247,6 @@ const LOGIN_NAME = /^(?:auth|other)\.json(?:\.off|\.somebody|\.somebody else)?$/
 function shorten(path: string): string {
   return path
     .replace(/codex-authd-[0-9a-f]{12}/, 'codex-authd-*')
+    .replace(/\.[0-9a-f]{8}(\.[0-9a-f]{12}\.journal)$/, '.*$1')
     .replace(/^\/home\/somebody\/\.codex\//, '~/');
 }

@@ -1,0 +1,48 @@
+import type { FileSystem, OpenFile } from '../os/file-system.js';
+import { writeAll } from './durable.js';
+import { ANSWER_AT } from './journal-format.js';
+import { isStillAt } from './still-at.js';
+
+/** A journal with its intent written, ready for the answer. */
+export class OpenJournal {
+  readonly #fs: FileSystem;
+  readonly #path: string;
+  readonly #file: OpenFile;
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+  #hasFailed = false;
+
+  constructor(fs: FileSystem, path: string, file: OpenFile) {
+    this.#fs = fs;
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /** Takes the next bytes of the answer: one system call, and no way to throw. */
+  record(bytes: Uint8Array): void {
+    try {
+      const count = this.#file.writeNow(bytes, ANSWER_AT + this.#length);
+      if (count !== bytes.length) this.#hasFailed = true;
+    } catch {
+      this.#hasFailed = true;
+    }
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /**
+   * Makes the answer outlive a loss of power. What could not be recorded when it came is tried once more.
+   *
+   * @throws the file system's error, or that somebody has removed the file: the answer is in memory only then
+   */
+  async seal(): Promise<void> {
+    if (this.#hasFailed) await writeAll(this.#file, Buffer.concat(this.#pieces), ANSWER_AT);
+    await this.#file.sync();
+    // Whoever took the lock meanwhile may have settled what this one was about to do.
+    if (!(await isStillAt(this.#fs, this.#path, this.#file))) throw new Error('the journal has been removed');
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}

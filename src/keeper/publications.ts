@@ -1,0 +1,230 @@
+import type { PublicationRecord, PublicationSource } from '../core/publication.js';
+import { AuthdError, describeError } from '../errors.js';
+import type { LogPort, PublicationPorts } from './ports.js';
+import { Publication, type PublicationContext } from './publication.js';
+import type { Publishable } from './publishable.js';
+import type { PublicationFacts, Published, Unpublished } from './snapshot.js';
+
+export interface PublicationsOptions extends PublicationPorts {
+  readonly account: string;
+  /** The auth.json of each account that the daemon keeps. */
+  readonly homes: () => readonly string[];
+  readonly log: LogPort;
+  /** What the files should be at this moment. */
+  readonly publishable: () => Publishable;
+}
+
+/**
+ * Where one account is published. One thing at a time is done to the files, and nobody who keeps or rotates the login
+ * waits for it: a directory that hangs costs its consumers something, and nobody else.
+ */
+export class Publications {
+  readonly #options: PublicationsOptions;
+  readonly #context: PublicationContext;
+  #all: readonly Publication[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
+  #following: Promise<void> | null = null;
+  #isDirty = false;
+  #isClosed = false;
+
+  constructor(options: PublicationsOptions) {
+    this.#options = options;
+    this.#context = { ...options, remember: () => this.#save() };
+  }
+
+  get facts(): readonly PublicationFacts[] {
+    return this.#all.map(({ facts }) => facts);
+  }
+
+  /** Reads what is remembered. */
+  async open(): Promise<void> {
+    const { account, store, log } = this.#options;
+    try {
+      this.#all = (await store.load()).map((record) => this.#make(record));
+    } catch (error) {
+      log.error({ account, err: error, hint: PUBLISH_AGAIN }, 'what was published is not known any more');
+    }
+  }
+
+  /** The directories that the configuration names. What it does not name any more is removed. */
+  async configure(directories: readonly string[]): Promise<void> {
+    await this.#inTurn(async () => {
+      const { account, log } = this.#options;
+      const isNamed = ({ file }: Publication): boolean => directories.includes(file.directory);
+      for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
+        try {
+          await this.#drop(dropped);
+        } catch (error) {
+          log.warn({ account, directory: dropped.file.directory, reason: describeError(error) }, NOT_REMOVED);
+        }
+      }
+      for (const directory of directories) this.#add(directory, 'config');
+    });
+    await this.follow();
+  }
+
+  /** Makes the files what they should be now. Never rejects; several calls at once cost no more than two. */
+  follow(): Promise<void> {
+    if (this.#all.length === 0 || this.#isClosed) return Promise.resolve();
+    this.#isDirty = true;
+    this.#following ??= this.#inTurn(() => this.#followUntilClean());
+    return this.#following;
+  }
+
+  /**
+   * Publishes in one directory more. Resolves when the file is there.
+   *
+   * @throws AuthdError `bad_request`, `storage`; nothing is published there then, unless it was before
+   */
+  publish(directory: string): Promise<Published> {
+    return this.#inTurn(async () => {
+      const wanted = this.#options.publishable();
+      const isNew = this.#find(directory) === undefined;
+      const publication = this.#add(directory, 'request');
+      publication.mayMake = true;
+      try {
+        if (wanted.kind === 'none') {
+          throw new AuthdError('unsupported', `there is nothing to publish: ${wanted.detail}`, {
+            hint: wanted.hint ?? undefined,
+          });
+        }
+        await this.#watchCondition(publication, () => publication.apply(wanted));
+        const { generation, accessToken, expiresAtMs } = wanted.credential;
+        const { path } = publication.file;
+        return { directory, path, generation, fingerprint: accessToken.fingerprint, expiresAtMs };
+      } catch (error) {
+        if (isNew) await this.#undo(publication);
+        throw error;
+      }
+    });
+  }
+
+  /** @throws AuthdError `not_found`, `bad_request`, `storage` */
+  unpublish(directory: string): Promise<Unpublished> {
+    return this.#inTurn(async () => {
+      const publication = this.#find(directory);
+      if (publication === undefined) throw this.#nothingIn(directory);
+      if (publication.source === 'config') {
+        throw new AuthdError('bad_request', `the configuration says that ${directory} is published`, {
+          hint: 'take its [[publish]] out of the configuration file, and send the daemon a SIGHUP',
+        });
+      }
+      const removed = await this.#drop(publication);
+      return { directory, path: publication.file.path, removed };
+    });
+  }
+
+  /** Resolves when nothing is done any more. The files stay: a successor takes them over. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#turn;
+  }
+
+  async #followUntilClean(): Promise<void> {
+    try {
+      while (this.#isDirty && !this.#isClosed) {
+        this.#isDirty = false;
+        for (const publication of this.#all) {
+          await this.#watchCondition(publication, () => publication.follow(this.#options.publishable()));
+        }
+      }
+    } catch (error) {
+      this.#options.log.error({ account: this.#options.account, err: error }, 'unexpected error');
+    } finally {
+      this.#following = null;
+    }
+  }
+
+  /** Says so once when a publication is better or worse off than before. */
+  async #watchCondition(publication: Publication, work: () => Promise<void>): Promise<void> {
+    const { account, log } = this.#options;
+    const before = publication.facts.condition;
+    await work();
+    const { directory, condition } = publication.facts;
+    const { name, detail, hint, generation, fingerprint } = condition;
+    if (name === before.name && detail === before.detail && fingerprint === before.fingerprint) return;
+    if (name === 'published') log.info({ account, directory, generation, fingerprint }, 'published');
+    else if (name === 'withdrawn') log.info({ account, directory, detail }, 'withdrawn');
+    else log.warn({ account, directory, detail, hint }, 'cannot be published');
+  }
+
+  /** @throws AuthdError `storage` if the file cannot be removed, or that cannot be remembered: it is published on then */
+  async #drop(publication: Publication): Promise<boolean> {
+    const removed = await publication.remove();
+    const before = this.#all;
+    this.#all = before.filter((each) => each !== publication);
+    try {
+      await this.#save();
+    } catch (error) {
+      this.#all = before;
+      throw error;
+    }
+    publication.release();
+    const { account, log } = this.#options;
+    log.info({ account, directory: publication.file.directory, removed }, 'not published any more');
+    return removed;
+  }
+
+  /** Nobody was told that it is published: what came of it is taken back as far as possible. */
+  async #undo(publication: Publication): Promise<void> {
+    const { account, log } = this.#options;
+    this.#all = this.#all.filter((each) => each !== publication);
+    publication.release();
+    try {
+      await publication.takeBack();
+      await this.#save();
+    } catch (error) {
+      const { directory } = publication.file;
+      log.warn({ account, directory, reason: describeError(error) }, NOT_REMOVED);
+    }
+  }
+
+  #find(directory: string): Publication | undefined {
+    return this.#all.find(({ file }) => file.directory === directory);
+  }
+
+  #add(directory: string, source: PublicationSource): Publication {
+    const known = this.#find(directory);
+    if (known === undefined) {
+      const publication = this.#make({ directory, source, accountIds: [] });
+      this.#all = [...this.#all, publication];
+      return publication;
+    }
+    if (source === 'config' && known.source === 'request') {
+      known.source = source;
+      known.mayMake = true;
+    }
+    return known;
+  }
+
+  #make(record: PublicationRecord): Publication {
+    return new Publication(this.#options.fileIn(record.directory), record, this.#context);
+  }
+
+  async #save(): Promise<void> {
+    try {
+      await this.#options.store.save(this.#all.map(({ record }) => record));
+    } catch (error) {
+      throw new AuthdError('storage', `what is published cannot be remembered: ${describeError(error)}`, {
+        hint: 'free space or make the state directory writable',
+        cause: error,
+      });
+    }
+  }
+
+  #nothingIn(directory: string): AuthdError {
+    const known = this.#all.map(({ file }) => file.directory);
+    return new AuthdError('not_found', `the account is not published in ${directory}`, {
+      hint: known.length === 0 ? 'it is published nowhere' : `it is published in ${known.join(', ')}`,
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+}
+
+const NOT_REMOVED = 'a published file could not be removed';
+const PUBLISH_AGAIN = 'publish again where consumers need it; what lies there is not kept fresh any more';

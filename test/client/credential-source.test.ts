@@ -1,0 +1,539 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { openCredentialSource } from '../../src/index.js';
+import {
+  ACCOUNT,
+  CREDENTIAL,
+  event,
+  json,
+  problem,
+  silence,
+  startScriptedDaemon,
+  statusBody,
+  type Handler,
+} from '../cli/scripted-daemon.js';
+import { makeDeferred } from '../support/deferred.js';
+import { scratchDir } from '../support/scratch-dir.js';
+import { LOGGED_OUT, openSource, startStreams, told, until } from './streams.js';
+
+const NEXT = { ...CREDENTIAL, generation: 9, fingerprint: 'ba9876543210', access_token: 'next.access.token' };
+
+async function socketPath(): Promise<string> {
+  return join(await scratchDir(), 's');
+}
+
+/** RFC 3339. */
+function secondsFromNow(seconds: number): string {
+  return new Date(Date.now() + seconds * 1000).toISOString();
+}
+
+function freezeClock(): void {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+}
+
+describe('opening a source', () => {
+  it('gives what is there, in memory', async () => {
+    const { daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    expect(source.current).toEqual(CREDENTIAL);
+    expect(source.current).toBe(source.current);
+    expect(source.state).toEqual({ ...ACCOUNT });
+    expect(source.connected).toBe(true);
+    expect(await source.get()).toBe(source.current);
+    expect(daemon.requests).toEqual(['GET /v1/events']);
+  });
+
+  it('succeeds where nobody is logged in, and says why there is nothing', async () => {
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': problem(503, 'logged_out', 'there is no auth.json', {
+        hint: 'run `codex login`',
+      }),
+    });
+    streams.greeting = event('state', LOGGED_OUT);
+    const source = await openSource({ socket: daemon.socket });
+    expect(source.current).toBeNull();
+    expect(source.state).toMatchObject({ state: 'logged_out', reason: 'no_file' });
+    await expect(source.get()).rejects.toMatchObject({ code: 'logged_out', hint: 'run `codex login`' });
+  });
+
+  it('fails at once where no daemon runs', async () => {
+    const opening = openCredentialSource({ socket: await socketPath() });
+    await expect(opening).rejects.toMatchObject({ code: 'daemon_not_running' });
+  });
+
+  it('waits for a daemon that comes up, if it is asked to', async () => {
+    const socket = await socketPath();
+    const opening = openSource({ socket, wait: 30 });
+    await startStreams(socket);
+    expect((await opening).current).toEqual(CREDENTIAL);
+  });
+
+  it.each([
+    ['an account that nobody keeps', { account: 'other' }, 'unknown_account'],
+    ['a wait out of range', { wait: 601 }, 'bad_request'],
+  ])('fails for %s', async (_what, options, code) => {
+    const { daemon } = await startStreams(await socketPath(), {
+      'GET /v1/events': problem(404, 'unknown_account', 'there is no account other'),
+    });
+    const opening = openCredentialSource({ socket: daemon.socket, ...options });
+    await expect(opening).rejects.toMatchObject({ code });
+  });
+
+  it('asks for the account that is named', async () => {
+    const { daemon } = await startStreams(await socketPath());
+    await openSource({ socket: daemon.socket, account: 'default' });
+    expect(daemon.requests).toEqual(['GET /v1/events?account=default']);
+  });
+
+  it('gives up when its caller does', async () => {
+    const asked = makeDeferred<undefined>();
+    const { daemon } = await startStreams(await socketPath(), {
+      'GET /v1/events': () => {
+        asked.resolve(undefined);
+      },
+    });
+    const giveUp = new AbortController();
+    const opening = openCredentialSource({ socket: daemon.socket, signal: giveUp.signal });
+    await asked.promise;
+    giveUp.abort(new Error('enough'));
+    await expect(opening).rejects.toThrow('enough');
+  });
+});
+
+describe('what is current', () => {
+  it('is replaced by the event of a rotation', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    streams.send(event('credential', NEXT));
+    expect(await until(source, (current) => current?.generation === 9)).toEqual(NEXT);
+    expect(await source.get()).toEqual(NEXT);
+  });
+
+  it('is nothing from a logout on', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    streams.send(event('state', LOGGED_OUT));
+    expect(await until(source, (current) => current === null)).toBeNull();
+    expect(source.state.state).toBe('logged_out');
+  });
+
+  it('is served to its end where a person has to log in', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    streams.send(
+      event('state', { ...ACCOUNT, state: 'login_required', reason: 'refresh_token_rejected' }),
+      told(NEXT),
+    );
+    expect(await until(source, (current) => current?.generation === 9)).toEqual(NEXT);
+    expect(source.current).toEqual(NEXT);
+  });
+
+  it('ends a second before the token does, whatever the daemon is doing', async () => {
+    freezeClock();
+    const { streams, daemon } = await startStreams(await socketPath());
+    streams.greeting = told({ expires_at: secondsFromNow(100) });
+    const source = await openSource({ socket: daemon.socket });
+    vi.advanceTimersByTime(98_999);
+    expect(source.current).not.toBeNull();
+    vi.advanceTimersByTime(1);
+    expect(source.current).toBeNull();
+  });
+
+  it('is judged by the server’s clock where this machine’s is behind', async () => {
+    freezeClock();
+    const { streams, daemon } = await startStreams(await socketPath());
+    streams.greeting = told({ expires_at: secondsFromNow(3700) }, { clock_offset_seconds: 3600 });
+    const source = await openSource({ socket: daemon.socket });
+    vi.advanceTimersByTime(98_000);
+    expect(source.current).not.toBeNull();
+    vi.advanceTimersByTime(1000);
+    expect(source.current).toBeNull();
+  });
+
+  it('outlives a clock that is put right, in both directions', async () => {
+    freezeClock();
+    const { streams, daemon } = await startStreams(await socketPath());
+    for (const offsetSeconds of [7200, -7200]) {
+      const expires_at = secondsFromNow(offsetSeconds + 3600);
+      streams.greeting = told({ expires_at }, { clock_offset_seconds: offsetSeconds });
+      const source = await openSource({ socket: daemon.socket });
+      vi.setSystemTime(Date.now() + offsetSeconds * 1000);
+      vi.advanceTimersByTime(3_590_000);
+      expect(source.current).not.toBeNull();
+      vi.advanceTimersByTime(10_000);
+      expect(source.current).toBeNull();
+    }
+  });
+
+  it('is nothing after a sleep that outlasted it, though no timer ran', async () => {
+    freezeClock();
+    const { streams, daemon } = await startStreams(await socketPath());
+    streams.greeting = told({ expires_at: secondsFromNow(3600) });
+    const source = await openSource({ socket: daemon.socket });
+    vi.setSystemTime(Date.now() + 3_700_000);
+    expect(source.current).toBeNull();
+  });
+
+  it('never ends if the credential does not', async () => {
+    freezeClock();
+    const { streams, daemon } = await startStreams(await socketPath());
+    streams.greeting = told({ expires_at: null });
+    const source = await openSource({ socket: daemon.socket });
+    vi.setSystemTime(Date.now() + 10 ** 12);
+    expect(source.current).not.toBeNull();
+    expect(await source.get({ minValid: 86_400 })).toBe(source.current);
+  });
+});
+
+describe('a source that has lost its daemon', () => {
+  it('goes on giving out what is valid, and comes back by itself', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    streams.greeting = told(NEXT);
+    const before = source.current;
+    streams.breakOff();
+    expect(source.current).toBe(before);
+    expect(await until(source, (current) => current?.generation === 9)).toEqual(NEXT);
+    expect(source.connected).toBe(true);
+  });
+
+  it('takes what a daemon without memory says, though it counts from 1 again', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    streams.greeting = told({ ...NEXT, generation: 1 });
+    streams.breakOff();
+    expect(await until(source, (current) => current?.generation === 1)).toMatchObject({
+      fingerprint: NEXT.fingerprint,
+    });
+  });
+
+  it('lets a get wait for the next daemon', async () => {
+    const socket = await socketPath();
+    const { streams, daemon } = await startStreams(socket);
+    streams.greeting = told({ expires_at: secondsFromNow(30) });
+    const source = await openSource({ socket });
+    await daemon.close();
+    const getting = source.get();
+    const next = await startStreams(socket, { 'GET /v1/credential': json(NEXT) });
+    next.streams.greeting = told(NEXT);
+    expect(await getting).toEqual(NEXT);
+    await next.streams.connection(1);
+  });
+
+  it('tells a get that waits for nothing', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    streams.greeting = event('state', LOGGED_OUT);
+    const source = await openSource({ socket: daemon.socket });
+    await daemon.close();
+    await expect(source.get({ wait: 0 })).rejects.toMatchObject({ code: 'daemon_not_running' });
+  });
+});
+
+describe('get', () => {
+  it('asks the daemon only if what is in memory is too short, and remembers the answer', async () => {
+    const { streams, daemon } = await startStreams(await socketPath(), { 'GET /v1/credential': json(NEXT) });
+    streams.greeting = told({ expires_at: secondsFromNow(100) });
+    const source = await openSource({ socket: daemon.socket });
+    expect(await source.get({ minValid: 90 })).toMatchObject({ generation: 8 });
+    expect(daemon.requests).toEqual(['GET /v1/events']);
+    expect(await source.get({ minValid: 110, wait: 9 })).toEqual(NEXT);
+    expect(source.current).toEqual(NEXT);
+    expect(daemon.requests.slice(1)).toEqual([
+      expect.stringMatching(/^GET \/v1\/credential\?min_valid=110&wait=[89]$/),
+    ]);
+  });
+
+  it('asks once for all who ask at once, and lets each give up alone', async () => {
+    const asked = makeDeferred<undefined>();
+    const answers: (() => void)[] = [];
+    const hold: Handler = (request, response) => {
+      answers.push(() => {
+        json(NEXT)(request, response);
+      });
+      asked.resolve(undefined);
+    };
+    const { streams, daemon } = await startStreams(await socketPath(), { 'GET /v1/credential': hold });
+    streams.greeting = told({ expires_at: secondsFromNow(30) });
+    const source = await openSource({ socket: daemon.socket });
+    const giveUp = new AbortController();
+    const patient = Array.from({ length: 100 }, () => source.get());
+    const impatient = source.get({ signal: giveUp.signal });
+    await asked.promise;
+    giveUp.abort(new Error('enough'));
+    await expect(impatient).rejects.toThrow('enough');
+    for (const answer of answers) answer();
+    expect(new Set(await Promise.all(patient)).size).toBe(1);
+    expect(daemon.requests.filter((request) => request.startsWith('GET /v1/credential'))).toHaveLength(1);
+  });
+
+  it('ends its request when nobody waits any more', async () => {
+    const ended = makeDeferred<undefined>();
+    const asked = makeDeferred<undefined>();
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': (request) => {
+        request.socket.once('close', () => {
+          ended.resolve(undefined);
+        });
+        asked.resolve(undefined);
+      },
+    });
+    streams.greeting = event('state', LOGGED_OUT);
+    const source = await openSource({ socket: daemon.socket });
+    const giveUp = new AbortController();
+    const getting = source.get({ signal: giveUp.signal });
+    await asked.promise;
+    giveUp.abort(new Error('enough'));
+    await expect(getting).rejects.toThrow('enough');
+    await ended.promise;
+  });
+
+  it('never lets a late answer replace what the events told since', async () => {
+    const asked = makeDeferred<() => void>();
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': (request, response) => {
+        asked.resolve(() => {
+          json(CREDENTIAL)(request, response);
+        });
+      },
+    });
+    streams.greeting = told({ ...CREDENTIAL, expires_at: secondsFromNow(30) });
+    const source = await openSource({ socket: daemon.socket });
+    const getting = source.get();
+    const answer = await asked.promise;
+    streams.send(event('credential', NEXT));
+    await until(source, (current) => current?.generation === 9);
+    answer();
+    expect(await getting).toEqual(NEXT);
+    expect(source.current).toEqual(NEXT);
+  });
+
+  it('takes no late answer for a login after a logout', async () => {
+    const asked = makeDeferred<() => void>();
+    let times = 0;
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': (request, response) => {
+        times += 1;
+        if (times === 1) {
+          asked.resolve(() => {
+            json(CREDENTIAL)(request, response);
+          });
+        } else problem(503, 'logged_out', 'there is no auth.json')(request, response);
+      },
+    });
+    streams.greeting = told({ ...CREDENTIAL, expires_at: secondsFromNow(30) });
+    const source = await openSource({ socket: daemon.socket });
+    const failing = expect(source.get()).rejects.toMatchObject({ code: 'logged_out' });
+    const answer = await asked.promise;
+    streams.send(event('state', LOGGED_OUT));
+    await until(source, (current) => current === null);
+    answer();
+    await failing;
+    expect(source.current).toBeNull();
+  });
+
+  it('learns the clock anew where what the daemon gives seems to have expired', async () => {
+    const expires_at = secondsFromNow(-3000);
+    const status = statusBody('s', [{ ...ACCOUNT, clock_offset_seconds: -3600 }]);
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': json({ ...NEXT, expires_at }),
+      'GET /v1/status': json(status),
+    });
+    streams.greeting = event('state', LOGGED_OUT);
+    const source = await openSource({ socket: daemon.socket });
+    expect(await source.get()).toMatchObject({ generation: 9 });
+    expect(source.current).toMatchObject({ generation: 9 });
+  });
+
+  it('gives no expired credential, though the daemon insists', async () => {
+    const { streams, daemon } = await startStreams(await socketPath(), {
+      'GET /v1/credential': json({ ...NEXT, expires_at: secondsFromNow(-10) }),
+    });
+    streams.greeting = event('state', LOGGED_OUT);
+    const source = await openSource({ socket: daemon.socket });
+    await expect(source.get({ wait: 0 })).rejects.toMatchObject({ code: 'unavailable' });
+    expect(source.current).toBeNull();
+  });
+
+  it.each([{ minValid: -1 }, { minValid: 0.5 }, { wait: 601 }])('refuses %j', async (options) => {
+    const { daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    await expect(source.get(options)).rejects.toMatchObject({ code: 'bad_request' });
+  });
+});
+
+describe('rejected', () => {
+  const withReports = (reports: string[], handler = json(NEXT)): { 'POST /v1/rejected': Handler } => ({
+    'POST /v1/rejected': (request, response) => {
+      void text(request).then((body) => {
+        reports.push(body);
+        handler(request, response);
+      });
+    },
+  });
+
+  it('reports the current token, by itself or by its fingerprint, and gives the newer one', async () => {
+    for (const token of [CREDENTIAL.access_token, CREDENTIAL.fingerprint]) {
+      const reports: string[] = [];
+      const { daemon } = await startStreams(await socketPath(), withReports(reports));
+      const source = await openSource({ socket: daemon.socket });
+      expect(await source.rejected(token)).toEqual(NEXT);
+      expect(source.current).toEqual(NEXT);
+      expect(reports).toEqual([`{"fingerprint":"${CREDENTIAL.fingerprint}"}`]);
+    }
+  });
+
+  it('reports a token once, however many say so', async () => {
+    const reports: string[] = [];
+    const { daemon } = await startStreams(await socketPath(), withReports(reports));
+    const source = await openSource({ socket: daemon.socket });
+    const { fingerprint } = CREDENTIAL;
+    const given = await Promise.all(Array.from({ length: 100 }, () => source.rejected(fingerprint)));
+    expect(new Set(given).size).toBe(1);
+    expect(reports).toHaveLength(1);
+  });
+
+  it('needs no daemon where there is another one already', async () => {
+    const { daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    expect(await source.rejected('an.older.token')).toBe(source.current);
+    expect(daemon.requests).toEqual(['GET /v1/events']);
+  });
+
+  it('passes on why there is none', async () => {
+    const refusal = problem(429, 'rate_limited', 'too soon', { retry_at: '2199-01-01T00:00:00.000Z' });
+    const { daemon } = await startStreams(await socketPath(), withReports([], refusal));
+    const source = await openSource({ socket: daemon.socket });
+    await expect(source.rejected(CREDENTIAL.fingerprint)).rejects.toMatchObject({
+      code: 'rate_limited',
+      retryAtMs: Date.parse('2199-01-01T00:00:00.000Z'),
+    });
+    await expect(source.rejected('')).rejects.toMatchObject({ code: 'bad_request' });
+  });
+});
+
+describe('changes', () => {
+  it('begin with what there is, and skip what nobody had the time to see', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    const changes = source.changes();
+    expect(await changes.next()).toMatchObject({ value: { generation: 8 } });
+    for (const generation of [9, 10, 11]) streams.send(event('credential', { ...NEXT, generation }));
+    await until(source, (current) => current?.generation === 11);
+    expect(await changes.next()).toMatchObject({ value: { generation: 11 } });
+  });
+
+  it('tell of the end of a token', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const { streams, daemon } = await startStreams(await socketPath());
+    streams.greeting = told({ expires_at: secondsFromNow(100) });
+    const source = await openSource({ socket: daemon.socket });
+    const changes = source.changes();
+    await changes.next();
+    const next = changes.next();
+    await vi.advanceTimersByTimeAsync(99_000);
+    expect(await next).toEqual({ done: false, value: null });
+  });
+
+  it('end with the signal’s reason, and with the source', async () => {
+    const { daemon } = await startStreams(await socketPath());
+    const source = await openSource({ socket: daemon.socket });
+    const giveUp = new AbortController();
+    const changes = source.changes({ signal: giveUp.signal });
+    const others = source.changes();
+    await Promise.all([changes.next(), others.next()]);
+    const waiting = [changes.next(), others.next()];
+    giveUp.abort(new Error('enough'));
+    await expect(waiting[0]).rejects.toThrow('enough');
+    await source.close();
+    expect(await waiting[1]).toEqual({ done: true, value: undefined });
+  });
+});
+
+describe('closing', () => {
+  it('forgets the credential, hangs up, and tells whoever waits', async () => {
+    const { streams, daemon } = await startStreams(await socketPath(), { 'GET /v1/credential': silence });
+    streams.greeting = told({ expires_at: secondsFromNow(30) });
+    const source = await openSource({ socket: daemon.socket });
+    const failing = expect(source.get()).rejects.toMatchObject({ code: 'closed' });
+    await source.close();
+    await failing;
+    await expect(source.get()).rejects.toMatchObject({ code: 'closed' });
+    expect(source.current).toBeNull();
+    expect(source.connected).toBe(false);
+    await source.close();
+  });
+
+  it('happens by `await using` and by the signal, too', async () => {
+    const { daemon } = await startStreams(await socketPath());
+    let kept;
+    {
+      await using source = await openCredentialSource({ socket: daemon.socket });
+      kept = source;
+    }
+    expect(kept.current).toBeNull();
+    const end = new AbortController();
+    const source = await openSource({ socket: daemon.socket, signal: end.signal });
+    end.abort();
+    expect(source.current).toBeNull();
+  });
+});
+
+describe('a process with a source', () => {
+  const INDEX = new URL('../../dist/index.js', import.meta.url).href;
+
+  async function runScript(socket: string, script: string): Promise<string> {
+    const code = `import { openCredentialSource } from ${JSON.stringify(INDEX)};
+      const source = await openCredentialSource({ socket: ${JSON.stringify(socket)} });
+      ${script}`;
+    const args = ['--input-type=module', '--eval', code];
+    return (await promisify(execFile)(process.execPath, args)).stdout;
+  }
+
+  it('ends when it has nothing else to do', async () => {
+    const { daemon } = await startStreams(await socketPath());
+    expect(await runScript(daemon.socket, 'console.log(source.current.generation);')).toBe('8\n');
+  });
+
+  it('goes on for as long as somebody waits for a change', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    const running = runScript(
+      daemon.socket,
+      'for await (const { generation } of source) { console.log(generation); if (generation === 9) break; }',
+    );
+    await streams.connection(1);
+    streams.greeting = told(NEXT);
+    streams.breakOff();
+    expect(await running).toBe('8\n9\n');
+  });
+});
+
+it('a daemon that says nothing of the credential is none', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const greeted = makeDeferred<undefined>();
+  const daemon = await startScriptedDaemon(await socketPath(), {
+    'GET /v1/events': (_request, response) => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      response.write(event('state', ACCOUNT), () => {
+        greeted.resolve(undefined);
+      });
+    },
+  });
+  onTestFinished(daemon.close);
+  const opening = openCredentialSource({ socket: daemon.socket });
+  await greeted.promise;
+  const failing = expect(opening).rejects.toMatchObject({ code: 'bad_answer' });
+  await vi.advanceTimersByTimeAsync(4000);
+  await failing;
+});

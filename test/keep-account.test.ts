@@ -1,0 +1,98 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { sharedLocks } from '../src/auth-file/shared-lock.js';
+import { CODEX_BASE_URLS } from '../src/core/login.js';
+import { DEFAULT_POLICY } from '../src/core/plan.js';
+import { keepAccount, type KeptAccount } from '../src/keep-account.js';
+import { ClaimedDirectories } from '../src/keeper/claimed-directories.js';
+import { Holdings } from '../src/keeper/holdings.js';
+import { Pace } from '../src/keeper/pace.js';
+import { systemClock } from '../src/os/clock.js';
+import { systemFileSystem, type FileSystem } from '../src/os/file-system.js';
+import type { Surroundings } from '../src/surroundings.js';
+import { gate, loginText, World } from './keeper/world.js';
+import { scratchDir } from './support/scratch-dir.js';
+import { makeJwt } from './support/tokens.js';
+
+/** An account at work, its auth.json read through this file system. It is not activated: nothing is sent. */
+async function keeping(
+  fs: FileSystem,
+  recheck: () => Promise<void> = () => Promise.resolve(),
+): Promise<KeptAccount> {
+  const directory = await scratchDir();
+  const codexHome = join(directory, 'home');
+  await mkdir(codexHome);
+  const now = Math.floor(Date.now() / 1000);
+  const login = loginText(makeJwt({ iat: now, exp: now + 86_400 }), 'refresh-1', now * 1000);
+  await writeFile(join(codexHome, 'auth.json'), login);
+  const surroundings: Surroundings = {
+    fs,
+    clock: systemClock,
+    random: Math.random,
+    machine: 'this one',
+    sharedLocks,
+    directories: new ClaimedDirectories(),
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    pace: new Pace(0),
+    holdings: new Holdings(),
+    watch: () => Promise.resolve({ recheck, close: () => Promise.resolve() }),
+    openEndpoint: () => new World().server,
+  };
+  const config = {
+    name: 'default',
+    codexHome,
+    tokenEndpoint: 'https://auth.example.com/oauth/token',
+    clientId: 'client',
+    bodyFormat: 'json',
+    scope: null,
+    baseUrls: CODEX_BASE_URLS,
+    policy: DEFAULT_POLICY,
+    publishIn: [],
+  } as const;
+  const stateDirectory = join(directory, 'state');
+  const settings = { socketPath: '/nowhere.sock', stateDirectory, accounts: [config] };
+  const kept = await keepAccount(config, settings, surroundings);
+  onTestFinished(async () => {
+    await kept.finish();
+    await kept.close();
+  });
+  return kept;
+}
+
+it('no tick is begun while the last one hangs on a file system that does not answer', async () => {
+  const { open, opened } = gate();
+  let [isHung, reads] = [false, 0];
+  const kept = await keeping({
+    ...systemFileSystem,
+    async open(path, flags, mode) {
+      if (isHung && path.endsWith('/auth.json')) {
+        reads += 1;
+        await opened;
+      }
+      return systemFileSystem.open(path, flags, mode);
+    },
+  });
+  isHung = true;
+  const ticks = Array.from({ length: 20 }, () => kept.tick());
+  while (reads === 0) await new Promise(setImmediate);
+  isHung = false;
+  open();
+  await Promise.all(ticks);
+  expect(reads).toBe(1);
+
+  isHung = true;
+  await kept.tick();
+  expect(reads).toBe(2);
+});
+
+it('a watch that hangs keeps nobody from looking at the file', async () => {
+  let rechecks = 0;
+  const kept = await keeping(systemFileSystem, () => {
+    rechecks += 1;
+    return new Promise(() => undefined);
+  });
+  await kept.tick();
+  await kept.tick();
+  expect(rechecks).toBe(2);
+});
