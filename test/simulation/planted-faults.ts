@@ -138,6 +138,16 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     onFiles((file, path) =>
       path.endsWith('.owner') ? { ...file, tryLock: () => Promise.resolve(true) } : file,
     )({ ...surroundings, sharedLocks: { ...surroundings.sharedLocks, take: () => Promise.resolve(LOCK) } }),
+  'send without asking whether the lease is still its own': (surroundings) => ({
+    ...surroundings,
+    sharedLocks: {
+      ...surroundings.sharedLocks,
+      async take(path) {
+        const lock = await surroundings.sharedLocks.take(path, () => undefined);
+        return lock === null ? null : { ...LOCK, release: () => lock.release() };
+      },
+    },
+  }),
   'know nothing of Codex’s locks': onFiles((file, path) =>
     path.endsWith('/auth.lock') || path.endsWith('/auth.json.lock')
       ? { ...file, tryLock: () => Promise.resolve(true) }

@@ -51,6 +51,7 @@ export async function run(
     return new Daemon(`daemon-${String(index)}`, world, locks, {
       ...plan,
       stateDirectory,
+      machine: plan.isRemote ? `machine ${String(index)}` : 'this one',
       tickMs,
       tamper,
       policy,

@@ -1,5 +1,6 @@
 import type { AccountConfig } from '../../../src/config/accounts.js';
 import { CODEX_BASE_URLS } from '../../../src/core/login.js';
+import { systemErrorCode } from '../../../src/errors.js';
 import type { RefreshPolicy } from '../../../src/core/plan.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
 import { ClaimedDirectories } from '../../../src/keeper/claimed-directories.js';
@@ -15,6 +16,7 @@ import type { World } from './world.js';
 
 export interface DaemonOptions {
   readonly stateDirectory: string;
+  readonly machine: string;
   readonly tickMs: number;
   readonly policy: RefreshPolicy;
   /** How well changes of the file are noticed. */
@@ -78,7 +80,10 @@ export class Daemon {
     if (kept === null || !process.isAlive) return;
     this.#world.note(process.name, 'is to stop');
     await kept.finish();
-    await kept.close();
+    await kept.close().catch((error: unknown) => {
+      if (systemErrorCode(error) === undefined) throw error;
+      this.#world.note(process.name, 'could not close:', error);
+    });
     if (process.hasEnded()) return;
     process.kill();
     this.#end();
@@ -135,6 +140,7 @@ export class Daemon {
       `${this.#name}.${String(this.#starts)}`,
       this.#options.stateDirectory,
       this.#world,
+      this.#options.machine,
     );
     this.#world.join(process);
     this.#world.restlessUntilMs = this.#world.timeline.nowMs;
@@ -196,7 +202,7 @@ export class Daemon {
       fs: fileSystemOf(process, world),
       clock: process.clock,
       random: () => world.random.next(),
-      machine: 'this one',
+      machine: process.machine,
       sharedLocks: sharedLocksOf(process, this.#locks, world),
       directories: new ClaimedDirectories(),
       log: logOf(process, world),

@@ -26,8 +26,8 @@ export class Inode {
   isCut = false;
   version = 0;
   modifiedAtMs: number;
-  /** Who has the kernel's lock on it. */
-  lockedBy: object | null = null;
+  /** Who has the kernel's lock on it, on each machine. */
+  readonly lockedBy = new Map<string, object>();
 
   constructor(number: number, mode: number, modifiedAtMs: number) {
     this.number = number;
@@ -134,7 +134,7 @@ export class Disk {
       inode.durable = inode.now;
       inode.isForsaken = false;
       inode.isCut = false;
-      inode.lockedBy = null;
+      inode.lockedBy.clear();
       inode.version += 1;
     }
   }

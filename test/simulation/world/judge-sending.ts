@@ -5,6 +5,7 @@ import type { VirtualProcess } from './process.js';
 import { ANOTHERS, type Scene } from './scene.js';
 import type { Wishes } from './wishes.js';
 
+const LEASE_LOST = 'the lease was lost while its holder was stopped';
 /** Room for the answer, in the journal and beside auth.json. */
 const JOURNAL_BYTES = 1024 * 1024;
 const STAGE_BYTES = 16 * 1024;
@@ -31,9 +32,14 @@ export class SendingJudge {
     if (this.#scene.fileToken !== token && !this.#hasJustLooked(process)) {
       this.#scene.blame('a refresh token was sent that is not in the file');
     }
-    const inFlight = this.#scene.sendings.find((other) => other.end === 'pending' && other.process.isAlive);
-    if (inFlight !== undefined) this.#scene.blame('two rotations at once');
-    for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
+    const inFlight = this.#scene.sendings.find(
+      ({ end, process: other }) => end === 'pending' && other.isAlive && !other.isSuperseded,
+    );
+    // The one window of a lease: it was taken while its holder was stopped, who has not had the time to notice.
+    const isUnaware = process.isSuperseded;
+    if (inFlight !== undefined && !isUnaware) this.#scene.blame('two rotations at once');
+    if (!isUnaware)
+      for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
     this.#demandRoom(process, fingerprint);
     this.#judgeHaste(process);
     const sending: Sending = {
@@ -50,10 +56,15 @@ export class SendingJudge {
       isSealed: false,
       isStored: false,
       isConcluded: false,
-      excuse: this.#scene.isAnothers(token) ? ANOTHERS : null,
+      excuse: isUnaware ? LEASE_LOST : this.#scene.isAnothers(token) ? ANOTHERS : null,
     };
+    if (isUnaware) this.#excuseAll(token);
     this.#scene.sendings.push(sending);
     return sending;
+  }
+
+  #excuseAll(token: string): void {
+    for (const sending of this.#scene.sendings) if (sending.token === token) sending.excuse ??= LEASE_LOST;
   }
 
   onConnected(process: VirtualProcess): void {

@@ -27,9 +27,9 @@ export class StoringJudge {
       this.#scene.blame('auth.json was replaced by something that is no login');
       return;
     }
+    if (isRaced) return;
     if (replaced === null)
       this.#scene.blame('a link was replaced by a file, or a file was made where none was');
-    if (isRaced) return;
     if (before?.tokens === undefined) {
       this.#scene.blame('a login was written where there was none');
       return;

@@ -16,6 +16,8 @@ export interface WorldOptions {
   readonly isRotating: boolean;
   /** Whether auth.json is a symbolic link to a file elsewhere. */
   readonly isLinked: boolean;
+  /** Whether there is more than one machine, so that a lock of the kernel's keeps only some out. */
+  readonly isRemote: boolean;
   readonly delayChance: number;
   /** How long a daemon may overlook a change of the file. */
   readonly beliefMs: number;
@@ -77,6 +79,7 @@ export class World implements Host {
   /** What everyone waits for to happen when so many operations have been done. */
   onNextOperation: () => void = () => undefined;
   trace: string[] | null = null;
+  readonly #isRemote: boolean;
   readonly #readAt = new WeakMap<VirtualProcess, number>();
   #unlockedChangeAt = 0;
   #notes = 0;
@@ -85,6 +88,7 @@ export class World implements Host {
     this.random = new Random(options.salt);
     this.delayChance = options.delayChance;
     this.beliefMs = options.beliefMs;
+    this.#isRemote = options.isRemote;
     this.stateDirectories = options.stateDirectories;
     this.disk.makeDirectory(this.home);
     this.disk.makeDirectory('/data');
@@ -154,7 +158,7 @@ export class World implements Host {
     if (path !== this.realPath && path !== `${this.home}/auth.json`) return;
     this.authChangedAt = this.operations;
     // Who takes no lock can always come between a comparison and a rename.
-    if (process !== null && !process.isDaemon && !LOCKING.has(process.name))
+    if (process !== null && (this.#isRemote || (!process.isDaemon && !LOCKING.has(process.name))))
       this.#unlockedChangeAt = this.operations;
     this.inspector.onAuthChanged(process);
     for (const notice of this.watchers) notice();
