@@ -5,6 +5,8 @@ import type { VirtualProcess } from './process.js';
 import { ANOTHERS, type Scene } from './scene.js';
 import type { Wishes } from './wishes.js';
 
+/** A renewal that is overdue, and a look at the directory. */
+const NOTICING_MS = 500;
 const LEASE_LOST = 'the lease was lost while its holder was stopped';
 /** Room for the answer, in the journal and beside auth.json. */
 const JOURNAL_BYTES = 1024 * 1024;
@@ -36,7 +38,7 @@ export class SendingJudge {
       ({ end, process: other }) => end === 'pending' && other.isAlive && !other.isSuperseded,
     );
     // The one window of a lease: it was taken while its holder was stopped, who has not had the time to notice.
-    const isUnaware = process.isSuperseded;
+    const isUnaware = process.isSuperseded && world.timeline.nowMs < process.wokeAtMs + NOTICING_MS;
     if (inFlight !== undefined && !isUnaware) this.#scene.blame('two rotations at once');
     if (!isUnaware)
       for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);

@@ -98,6 +98,11 @@ export class VirtualProcess {
     return this.#host.timeline.nowMs < this.#stoppedUntilMs;
   }
 
+  /** When it went on after it had been stopped; 0 if it never was. */
+  get wokeAtMs(): number {
+    return this.#stoppedUntilMs;
+  }
+
   /** When it last did anything, or could have. */
   get ranUntilMs(): number {
     if (this.isStopped || !this.#isAlive) return this.#haltedAtMs;
