@@ -214,6 +214,12 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
       return send(token, onBytes, () => Promise.resolve(isRight));
     },
   ),
+  'take the file for a torn one after every second start': (surroundings, { name }) =>
+    onFiles((file, path) =>
+      path.endsWith('/auth.json') && /[02468]$/.test(name)
+        ? { ...file, read: () => Promise.resolve(0) }
+        : file,
+    )(surroundings),
   'write a refresh token into the log': (surroundings) =>
     onEndpoint((send) => (...sending) => {
       const [token] = sending;

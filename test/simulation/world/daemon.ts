@@ -101,6 +101,7 @@ export class Daemon {
       this.#world.inspector.onTold(process, credential);
       return 'served';
     } catch {
+      if (!process.hasEnded()) this.#world.inspector.onRefused(process);
       return 'refused';
     }
   }

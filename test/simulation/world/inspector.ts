@@ -94,6 +94,10 @@ export class Inspector implements Witness {
     this.#telling.onTold(process, credential);
   }
 
+  onRefused(process: VirtualProcess): void {
+    this.#telling.onRefused(process);
+  }
+
   onToldInstead(process: VirtualProcess, credential: PublishedCredential, reported: string): void {
     this.#telling.onToldInstead(process, credential, reported);
   }

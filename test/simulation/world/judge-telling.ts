@@ -30,6 +30,18 @@ export class TellingJudge {
     this.onTold(process, credential);
   }
 
+  /** Nobody is refused what lies in the file and is valid, once there was time to see it and nothing has been wrong since. */
+  onRefused(process: VirtualProcess): void {
+    const { world, access, accessSinceMs } = this.#scene;
+    const { nowMs } = world.timeline;
+    const grant = world.server.accessOf(access ?? '');
+    const sinceMs = Math.max(accessSinceMs, world.restlessUntilMs, world.lastErrorAtMs);
+    const wasSeen = nowMs > sinceMs + world.beliefMs + BELIEF_MS;
+    if (grant === undefined || grant.expiresAtMs - DATE_ERROR_MS <= nowMs) return;
+    if (!wasSeen || world.trouble !== null || world.wasClockSet) return;
+    this.#scene.blame(`${process.name} refused a consumer although a valid token was there`);
+  }
+
   onTold(process: VirtualProcess, credential: PublishedCredential): void {
     const world = this.#scene.world;
     const nowMs = world.timeline.nowMs;

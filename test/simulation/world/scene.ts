@@ -18,6 +18,8 @@ export class Scene {
   isAway = false;
   /** The access token in the file now. */
   access: string | null = null;
+  /** Since when it is there. */
+  accessSinceMs = -Infinity;
   /** Until when others were there. */
   readonly accessSeen = new Map<string, number>();
   #violation: string | null = null;
@@ -51,7 +53,9 @@ export class Scene {
     const { nowMs } = this.world.timeline;
     if (this.access !== null) this.accessSeen.set(this.access, nowMs);
     const login = text === null ? null : readLogin(text);
+    const before = this.access;
     this.access = login === null || login.kind === 'none' ? null : login.credential.accessToken.reveal();
+    if (this.access !== before) this.accessSinceMs = nowMs;
   }
 
   /**

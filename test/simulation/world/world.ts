@@ -76,6 +76,7 @@ export class World implements Host {
   hadDiskTrouble = false;
   /** The number of the last operation that failed. */
   lastErrorAt = 0;
+  lastErrorAtMs = 0;
   /** What everyone waits for to happen when so many operations have been done. */
   onNextOperation: () => void = () => undefined;
   trace: string[] | null = null;
@@ -140,6 +141,7 @@ export class World implements Host {
     trouble.operations -= 1;
     if (trouble.operations <= 0) this.trouble = null;
     this.lastErrorAt = this.operations;
+    this.lastErrorAtMs = this.timeline.nowMs;
     this.note('->', trouble.code);
     return trouble.code;
   }
