@@ -77,7 +77,8 @@ export async function run(
   );
   return {
     violation: world.inspector.violation,
-    trace: world.trace ?? [],
+    // As it is now: some promise may go on a little.
+    trace: [...(world.trace ?? [])],
     rotations: rotations.length,
     operations: world.operations,
     ...counts,
