@@ -8,6 +8,8 @@ import type { Plan } from './plan.js';
 
 const HOUR_MS = 3600 * 1000;
 const HEALING_MS = 120_000;
+/** Longer than anybody waits for a lease, and a request for its answer. */
+const PICKING_MS = 120_000;
 
 /**
  * Everything is well from now on. What is in the file decides how the run must end: a login that the server still knows is
@@ -35,12 +37,11 @@ export async function judgeEnd(
   await goOn(() => isOver);
   if (inspector.violation !== null) return;
 
-  const daemon = daemons.filter(({ kept }) => kept !== null).sort(byLock)[0];
+  const daemon = await pick(world, daemons, goOn);
   if (daemon?.kept == null) {
     inspector.blame('no daemon is up, although all is well');
     return;
   }
-  await goOn(() => daemon.kept?.keeper.flight == null);
   const { name, reason } = daemon.kept.keeper.state;
   const seen = `${name} (${reason})`;
   world.note('*** at the end:', seen);
@@ -91,10 +92,17 @@ async function judgeHealing(
   if (!outcomes.includes('served')) inspector.blame(`a rejected token was not replaced: ${outcomes.join()}`);
 }
 
-/** The one that has the account's lock first: the other one can only say that it has not. */
-function byLock(a: Daemon, b: Daemon): number {
-  const isOut = ({ kept }: Daemon): boolean => kept?.keeper.state.reason === 'locked_elsewhere';
-  return Number(isOut(a)) - Number(isOut(b));
+/** The one that has the account's lock: another one can only say that it has not, once it has waited for it. */
+async function pick(
+  world: World,
+  daemons: readonly Daemon[],
+  goOn: (isOver: () => boolean) => Promise<void>,
+): Promise<Daemon | undefined> {
+  const isKeeping = ({ kept }: Daemon): boolean =>
+    kept !== null && kept.keeper.flight === null && kept.keeper.state.reason !== 'locked_elsewhere';
+  const giveUpAtMs = world.timeline.nowMs + PICKING_MS;
+  await goOn(() => daemons.some(isKeeping) || world.timeline.nowMs > giveUpAtMs);
+  return daemons.find(isKeeping) ?? daemons.find(({ kept }) => kept !== null);
 }
 
 function expectState(world: World, seen: string, names: readonly string[]): void {

@@ -12,6 +12,8 @@ export interface Plan {
   readonly isRotating: boolean;
   readonly isLinked: boolean;
   readonly daemons: 1 | 2;
+  /** Whether each daemon runs on a machine of its own: they share the files, and no kernel. */
+  readonly isRemote: boolean;
   /** Whether each daemon has a state directory of its own. */
   readonly isApart: boolean;
   readonly watch: 'keen' | 'lossy' | 'deaf';
@@ -115,6 +117,7 @@ const what: fc.Arbitrary<What> = fc.oneof(
         { weight: 6, arbitrary: fc.constantFrom('exec', 'edit') },
         { weight: 3, arbitrary: fc.constantFrom('log in', 'log in as another', 'log out') },
         { weight: 1, arbitrary: fc.constantFrom('refresh', 'write late', 'set a key') },
+        { weight: 2, arbitrary: fc.constantFrom('take away', 'switch account', 'turn link') },
       ),
     }),
   },
@@ -167,6 +170,7 @@ export const plans: fc.Arbitrary<Plan> = fc.noBias(
     isRotating: fc.nat(9).map((n) => n > 0),
     isLinked: fc.nat(3).map((n) => n === 0),
     daemons: fc.constantFrom(1, 1, 2),
+    isRemote: fc.nat(2).map((n) => n === 0),
     isApart: fc.nat(3).map((n) => n === 0),
     watch: fc.constantFrom('keen', 'keen', 'lossy', 'deaf'),
     delayChance: fc.constantFrom(0, 0.05, 0.3),

@@ -1,4 +1,5 @@
 import { constants } from 'node:fs';
+import type { AccountRecord } from '../../src/core/account-record.js';
 import type { FileSystem, OpenFile } from '../../src/os/file-system.js';
 import type { Surroundings } from '../../src/surroundings.js';
 import type { Tamper } from './run.js';
@@ -137,6 +138,16 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     onFiles((file, path) =>
       path.endsWith('.owner') ? { ...file, tryLock: () => Promise.resolve(true) } : file,
     )({ ...surroundings, sharedLocks: { ...surroundings.sharedLocks, take: () => Promise.resolve(LOCK) } }),
+  'send without asking whether the lease is still its own': (surroundings) => ({
+    ...surroundings,
+    sharedLocks: {
+      ...surroundings.sharedLocks,
+      async take(path) {
+        const lock = await surroundings.sharedLocks.take(path, () => undefined);
+        return lock === null ? null : { ...LOCK, release: () => lock.release() };
+      },
+    },
+  }),
   'know nothing of Codex’s locks': onFiles((file, path) =>
     path.endsWith('/auth.lock') || path.endsWith('/auth.json.lock')
       ? { ...file, tryLock: () => Promise.resolve(true) }
@@ -167,11 +178,48 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     rename: (from, to) =>
       to.endsWith('.json') && !to.endsWith('/auth.json') ? fs.unlink(from) : fs.rename(from, to),
   })),
+  'write no spent token down': onFiles((file, path) =>
+    path.endsWith('.json.new')
+      ? { ...file, write: (bytes, at) => file.write(withoutSpent(bytes), at).then(() => bytes.length) }
+      : file,
+  ),
+  'drop what waits for a file that is away': (surroundings, { stateDirectory }) =>
+    onFileSystem((fs) => ({
+      ...fs,
+      open: (path, flags, mode) =>
+        fs.open(path, flags, mode).catch(async (error: unknown) => {
+          if (path.endsWith('/auth.json')) {
+            const names = await fs.readdir(stateDirectory).catch(() => []);
+            for (const name of names.filter(isJournal)) await fs.unlink(`${stateDirectory}/${name}`);
+          }
+          throw error;
+        }),
+    }))(surroundings),
+  'remove a journal that does not close well': onFileSystem((fs) => ({
+    ...fs,
+    async open(path, flags, mode) {
+      const file = await fs.open(path, flags, mode);
+      if (!isJournal(path)) return file;
+      return { ...file, close: () => file.close().catch(() => fs.unlink(path)) };
+    },
+  })),
   'believe a clock that is two hours behind': (surroundings) => ({
     ...surroundings,
     clock: { ...surroundings.clock, now: () => surroundings.clock.now() - 2 * 3600 * 1000 },
     openEndpoint: (config) => undated(surroundings.openEndpoint(config)),
   }),
+  'look at the file for the last time before it connects': onEndpoint(
+    (send) => async (token, onBytes, mayLeave) => {
+      const isRight = await mayLeave();
+      return send(token, onBytes, () => Promise.resolve(isRight));
+    },
+  ),
+  'take the file for a torn one after every second start': (surroundings, { name }) =>
+    onFiles((file, path) =>
+      path.endsWith('/auth.json') && /[02468]$/.test(name)
+        ? { ...file, read: () => Promise.resolve(0) }
+        : file,
+    )(surroundings),
   'write a refresh token into the log': (surroundings) =>
     onEndpoint((send) => (...sending) => {
       const [token] = sending;
@@ -257,12 +305,20 @@ function withoutNote(bytes: Uint8Array): Uint8Array {
   return Buffer.from(text.replace(/,\s*"note": \d+/, (note) => ' '.repeat(note.length)));
 }
 
+/** The record of an account as if no token had been spent. */
+function withoutSpent(bytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(bytes).toString('utf8');
+  const record = JSON.parse(text) as AccountRecord;
+  const dead = record.dead.filter(({ reason }) => reason !== 'refresh_token_spent');
+  return Buffer.from(JSON.stringify({ ...record, dead }).padEnd(bytes.length));
+}
+
 function isDirectory(path: string): boolean {
   return path.endsWith('/.codex') || path.endsWith('/codex-authd') || path === '/data';
 }
 
 function isStage(path: string): boolean {
-  return path.includes('/.auth.json.codex-authd-');
+  return /\/\.(?:auth|other)\.json\.codex-authd-/.test(path);
 }
 
 function isJournal(path: string): boolean {

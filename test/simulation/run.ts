@@ -51,6 +51,7 @@ export async function run(
     return new Daemon(`daemon-${String(index)}`, world, locks, {
       ...plan,
       stateDirectory,
+      machine: plan.isRemote ? `machine ${String(index)}` : 'this one',
       tickMs,
       tamper,
       policy,
@@ -86,7 +87,8 @@ export async function run(
   );
   return {
     violation: world.inspector.violation,
-    trace: world.trace ?? [],
+    // As it is now: some promise may go on a little.
+    trace: [...(world.trace ?? [])],
     rotations: rotations.length,
     operations: world.operations,
     ...counts,

@@ -72,6 +72,8 @@ describe('the simulation finds a daemon that would', () => {
       let found: string | null = null;
       for (let seed = NEAR[name] ?? 0; found === null && seed < MOST_SEEDS; seed += 1) {
         found = (await run(planOf(seed), { tamper })).violation;
+        // What the seed finds without the fault is not found because of it.
+        if (found !== null && (await run(planOf(seed))).violation === found) found = null;
       }
       expect(found).not.toBeNull();
     },

@@ -1,6 +1,7 @@
 import type { AccountConfig } from '../../../src/config/accounts.js';
 import { CODEX_BASE_URLS } from '../../../src/core/base-urls.js';
 import type { RefreshPolicy } from '../../../src/core/plan.js';
+import { systemErrorCode } from '../../../src/errors.js';
 import { keepAccount, type KeptAccount } from '../../../src/keep-account.js';
 import { ClaimedDirectories } from '../../../src/keeper/claimed-directories.js';
 import { Holdings } from '../../../src/keeper/holdings.js';
@@ -15,6 +16,7 @@ import type { World } from './world.js';
 
 export interface DaemonOptions {
   readonly stateDirectory: string;
+  readonly machine: string;
   readonly tickMs: number;
   readonly policy: RefreshPolicy;
   /** How well changes of the file are noticed. */
@@ -78,7 +80,10 @@ export class Daemon {
     if (kept === null || !process.isAlive) return;
     this.#world.note(process.name, 'is to stop');
     await kept.finish();
-    await kept.close();
+    await kept.close().catch((error: unknown) => {
+      if (systemErrorCode(error) === undefined) throw error;
+      this.#world.note(process.name, 'could not close:', error);
+    });
     if (process.hasEnded()) return;
     process.kill();
     this.#end();
@@ -96,6 +101,7 @@ export class Daemon {
       this.#world.inspector.onTold(process, credential);
       return 'served';
     } catch {
+      if (!process.hasEnded()) this.#world.inspector.onRefused(process);
       return 'refused';
     }
   }
@@ -135,6 +141,7 @@ export class Daemon {
       `${this.#name}.${String(this.#starts)}`,
       this.#options.stateDirectory,
       this.#world,
+      this.#options.machine,
     );
     this.#world.join(process);
     this.#world.restlessUntilMs = this.#world.timeline.nowMs;
@@ -196,7 +203,7 @@ export class Daemon {
       fs: fileSystemOf(process, world),
       clock: process.clock,
       random: () => world.random.next(),
-      machine: 'this one',
+      machine: process.machine,
       sharedLocks: sharedLocksOf(process, this.#locks, world),
       directories: new ClaimedDirectories(),
       log: logOf(process, world),

@@ -26,8 +26,8 @@ export class Inode {
   isCut = false;
   version = 0;
   modifiedAtMs: number;
-  /** Who has the kernel's lock on it. */
-  lockedBy: object | null = null;
+  /** Who has the kernel's lock on it, on each machine. */
+  readonly lockedBy = new Map<string, object>();
 
   constructor(number: number, mode: number, modifiedAtMs: number) {
     this.number = number;
@@ -89,6 +89,12 @@ export class Disk {
     return this.directories.get(directory)?.now.get(name) ?? this.directories.get(path);
   }
 
+  /** Puts something at the path, in the place of what was there. */
+  put(path: string, node: Node): void {
+    const { directory, name } = splitPath(path);
+    this.directories.get(directory)?.set(name, node);
+  }
+
   /** Follows the links that the last part of a path may be. */
   follow(path: string): string {
     const node = this.find(path);
@@ -128,7 +134,7 @@ export class Disk {
       inode.durable = inode.now;
       inode.isForsaken = false;
       inode.isCut = false;
-      inode.lockedBy = null;
+      inode.lockedBy.clear();
       inode.version += 1;
     }
   }

@@ -85,13 +85,17 @@ function openFile(process: VirtualProcess, host: Host, inode: Inode, path: strin
         inode.isCut ||= length < inode.now.size;
         put({ bytes: inode.now.bytes.subarray(0, length), size: length });
       }),
-    chown: () => Promise.resolve(),
+    chown: () => process.operate('chown', path, () => undefined),
     sync: () => sync(process, host, inode, path),
     tryLock: () => process.operate('lock', path, () => process.lock(inode, holder)),
-    close: () =>
-      process.operate('close', path, () => {
+    // One that fails has let go of the file all the same.
+    close: async () => {
+      try {
+        await process.operate('close', path, () => undefined);
+      } finally {
         process.unlock(inode, holder);
-      }),
+      }
+    },
   };
 }
 
@@ -125,7 +129,7 @@ function openDirectory(process: VirtualProcess, host: Host, directory: Directory
     write: () => process.operate('write', path, refuse),
     writeNow: refuse,
     truncate: () => process.operate('truncate', path, refuse),
-    chown: () => Promise.resolve(),
+    chown: () => process.operate('chown', path, () => undefined),
     sync: () =>
       process.operate('sync directory', path, () => {
         directory.sync();

@@ -1,4 +1,5 @@
 import type { Answer } from '../../../src/core/outcome.js';
+import { systemErrorCode } from '../../../src/errors.js';
 import type { TokenEndpointPort } from '../../../src/keeper/ports.js';
 import type { Host, VirtualProcess } from './process.js';
 import { refusal, type Response, type VirtualServer } from './server.js';
@@ -33,8 +34,11 @@ export interface Sending {
   readonly process: VirtualProcess;
   /** The number of the operation that sent it. */
   readonly operation: number;
-  end: 'pending' | 'never sent' | 'lost' | 'answered';
-  /** The new refresh token of an answer that has come whole. */
+  readonly sentAtMs: number;
+  end: 'pending' | 'lost' | 'answered';
+  /** An answer that has come whole. */
+  body: string | null;
+  /** The new refresh token of such an answer. */
   child: string | null;
   /** The new access token of such an answer. */
   access: string | null;
@@ -42,13 +46,19 @@ export interface Sending {
   isRejected: boolean;
   /** The server said "later", and has not touched the token. */
   isUntouched: boolean;
-  /** The new tokens are where a loss of power leaves them. */
+  /** The new tokens have been where a loss of power leaves them. */
   isSealed: boolean;
+  /** The new tokens have been in auth.json. */
+  isStored: boolean;
+  /** There was nothing in the way of writing down what came of it. */
+  isConcluded: boolean;
   /** Why nobody can be blamed if the child is lost; null if somebody can. */
   excuse: string | null;
 }
 
 export interface Witness {
+  /** The connection is there, and nothing has left yet. */
+  onConnected(process: VirtualProcess): void;
   onSend(process: VirtualProcess, token: string): Sending;
   /** The whole answer has come, and what the process does with the bytes at once has been done. */
   onAnswer(sending: Sending): void;
@@ -110,14 +120,33 @@ export class Network {
     onBytes: (bytes: Uint8Array) => void,
     mayLeave: () => Promise<boolean>,
   ): Promise<Answer> {
-    await process.wait(this.#connectMs());
-    if (!(await mayLeave())) return { kind: 'never_sent', code: 'withheld', message: 'withheld' };
+    const failure = await this.#connect(process, mayLeave);
+    if (failure !== null) return { kind: 'never_sent', code: failure, message: failure };
     const sending = await process.operate('send', token, () => this.#witness.onSend(process, token));
     const mishap = this.#mishaps.shift();
     const answer = await this.#travel(process, sending, mishap, onBytes);
     if (answer.kind === 'answered') process.canKnowTime = true;
-    sending.end = answer.kind === 'answered' ? 'answered' : answer.kind === 'lost' ? 'lost' : 'never sent';
+    sending.end = answer.kind === 'answered' ? 'answered' : 'lost';
     return answer;
+  }
+
+  /** Name resolution, connect, TLS, and then the sender's last look. Resolves to why nothing leaves; null if it may. */
+  async #connect(process: VirtualProcess, mayLeave: () => Promise<boolean>): Promise<string | null> {
+    const { timeline } = this.#host;
+    const [next] = this.#mishaps;
+    const noWay = next?.kind === 'no way' ? next.code : null;
+    if (noWay !== null) this.#mishaps.shift();
+    const giveUpAtMs = timeline.monotonicMs + DEADLINE_MS;
+    await process.operate('connect', '', () => undefined);
+    await process.wait(this.#connectMs());
+    if (noWay !== null) return noWay;
+    this.#witness.onConnected(process);
+    try {
+      if (!(await mayLeave())) return 'withheld';
+    } catch (error) {
+      return systemErrorCode(error) ?? String(error);
+    }
+    return timeline.monotonicMs < giveUpAtMs ? null : 'no answer in time';
   }
 
   async #travel(
@@ -128,8 +157,6 @@ export class Network {
   ): Promise<Answer> {
     const { token } = sending;
     switch (mishap?.kind) {
-      case 'no way':
-        return { kind: 'never_sent', code: mishap.code, message: mishap.code };
       case 'request lost':
         return this.#lose(process);
       case 'answer lost':
@@ -155,6 +182,7 @@ export class Network {
         await this.#arrive(token);
         return this.#deliver(process, sending, { status: 200, body: '<html>hello</html>' }, onBytes);
       case 'answer torn':
+      case 'no way':
       case undefined:
         break;
     }
@@ -193,6 +221,7 @@ export class Network {
     onBytes(Buffer.from(body.slice(cut)));
     const child = this.#server.grantOf(sending.token)?.child ?? null;
     if (child !== null && body.includes(child)) sending.child = child;
+    sending.body = body;
     if (status === 200) sending.access = accessIn(body);
     if (status !== 200) sending.isRejected = !sending.isUntouched;
     this.#witness.onAnswer(sending);
@@ -204,7 +233,6 @@ export class Network {
     return { kind: 'lost', message: 'no answer in time' };
   }
 
-  /** Name resolution, connect, TLS. */
   #connectMs(): number {
     const { random } = this.#host;
     return random.next() * (random.chance(0.1) ? LONGEST_CONNECT_MS : 200);

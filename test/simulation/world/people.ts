@@ -4,6 +4,7 @@ import type { Daemon } from './daemon.js';
 import { fileSystemOf } from './file-system.js';
 import { keyDocument, loginDocument, parseDocument, tokensOf, type AuthDocument } from './login-text.js';
 import { VirtualProcess } from './process.js';
+import { handle, isHandling, type Handling } from './switchers.js';
 import type { AccessGrant } from './server.js';
 import type { World } from './world.js';
 
@@ -20,7 +21,8 @@ export type Deed =
   | 'log in'
   | 'log in as another'
   | 'log out'
-  | 'set a key';
+  | 'set a key'
+  | Handling;
 
 /** Consumers that report tokens as rejected, rightly or not. */
 export interface Reporting {
@@ -38,7 +40,7 @@ const ABOUT_TO_EXPIRE = 1 / 12;
 
 /** Somebody runs Codex of this version, and goes. */
 export async function run(world: World, version: CodexVersion, deed: Deed): Promise<void> {
-  const process = new VirtualProcess(`codex ${version}`, '', world);
+  const process = new VirtualProcess(isHandling(deed) ? 'somebody' : `codex ${version}`, '', world);
   world.join(process);
   const { home, realPath } = world;
   const codex: Codex = {
@@ -80,6 +82,10 @@ async function carryOut(world: World, codex: Codex, process: VirtualProcess, dee
       return removeAuth(codex);
     case 'set a key':
       return write(keyDocument(world.nextNote()));
+    case 'take away':
+    case 'switch account':
+    case 'turn link':
+      return handle(world, process, deed);
     case 'exec':
     case 'refresh':
       return refresh(world, codex, process, deed === 'refresh');

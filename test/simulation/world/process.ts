@@ -12,6 +12,7 @@ export type Operation =
   | 'write'
   | 'extend'
   | 'truncate'
+  | 'chown'
   | 'sync'
   | 'sync directory'
   | 'lock'
@@ -22,6 +23,7 @@ export type Operation =
   | 'mkdir'
   | 'readdir'
   | 'prepare'
+  | 'connect'
   | 'send';
 
 /** The machine on which processes run. */
@@ -50,17 +52,23 @@ export class VirtualProcess {
   readonly name: string;
   /** Empty for those who are no daemon. */
   readonly stateDirectory: string;
+  /** What the kernel locks reaches as far as this. */
+  readonly machine: string;
   readonly clock: Clock;
+  /** Whether somebody else has taken its lease, in whatever it knows of that. */
+  isSuperseded = false;
   readonly #host: Host;
   readonly #locked = new Map<Inode, object>();
   /** Whether it can know that the machine's clock is behind: it has seen it being set, or had an answer with a date. */
   canKnowTime: boolean;
   #isAlive = true;
   #stoppedUntilMs = 0;
+  #haltedAtMs = 0;
 
-  constructor(name: string, stateDirectory: string, host: Host) {
+  constructor(name: string, stateDirectory: string, host: Host, machine = 'this one') {
     this.name = name;
     this.stateDirectory = stateDirectory;
+    this.machine = machine;
     this.#host = host;
     this.canKnowTime = host.wallOffsetMs >= 0;
     this.clock = {
@@ -90,26 +98,40 @@ export class VirtualProcess {
     return this.#host.timeline.nowMs < this.#stoppedUntilMs;
   }
 
+  /** When it went on after it had been stopped; 0 if it never was. */
+  get wokeAtMs(): number {
+    return this.#stoppedUntilMs;
+  }
+
+  /** When it last did anything, or could have. */
+  get ranUntilMs(): number {
+    if (this.isStopped || !this.#isAlive) return this.#haltedAtMs;
+    return this.#host.timeline.nowMs;
+  }
+
   /** SIGKILL, or the end of it: its locks are free at once. */
   kill(): void {
+    this.#haltedAtMs = this.ranUntilMs;
     this.#isAlive = false;
     for (const [inode, holder] of this.#locked) this.unlock(inode, holder);
   }
 
   /** SIGSTOP, and SIGCONT after a while. */
   stop(durationMs: number): void {
+    this.#haltedAtMs = this.ranUntilMs;
     this.#stoppedUntilMs = this.#host.timeline.nowMs + durationMs;
   }
 
   lock(inode: Inode, holder: object): boolean {
-    if (inode.lockedBy !== null) return inode.lockedBy === holder;
-    inode.lockedBy = holder;
+    const holding = inode.lockedBy.get(this.machine);
+    if (holding !== undefined) return holding === holder;
+    inode.lockedBy.set(this.machine, holder);
     this.#locked.set(inode, holder);
     return true;
   }
 
   unlock(inode: Inode, holder: object): void {
-    if (inode.lockedBy === holder) inode.lockedBy = null;
+    if (inode.lockedBy.get(this.machine) === holder) inode.lockedBy.delete(this.machine);
   }
 
   /** Does one operation, unless the process is dead by then. */

@@ -1,33 +1,83 @@
 import type { SharedLocks } from '../../../src/auth-file/shared-lock.js';
 import type { Host, VirtualProcess } from './process.js';
 
-/** The locks that lie as directories on a file system, by path. */
-export type LockTable = Map<string, { readonly holder: VirtualProcess; isRenewed: boolean }>;
+/** A lease: its holder renews it for as long as it runs. */
+interface Lease {
+  readonly holder: VirtualProcess;
+  isReleased: boolean;
+  /** Somebody else has it: its holder learns of that when it goes on. */
+  isTaken: boolean;
+  isCompromised: boolean;
+  onLost: (error: Error) => void;
+}
 
-/**
- * Locks between machines as one process sees them. A holder renews them for as long as it runs; that a dead one's is stale is
- * noticed at once here, and what stealing a stopped one's means is for the tests on real files to show.
- */
+/** The locks that lie as directories on a file system, by path. */
+export type LockTable = Map<string, Lease>;
+
+/** Who has not renewed for longer is gone. */
+const STALE_MS = 10_000;
+
+/** Locks between machines as one process sees them. */
 export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: Host): SharedLocks {
-  const remove = (path: string): Promise<void> =>
-    process.operate('unlink', path, () => void table.delete(path)).catch(() => undefined);
   return {
-    take: (path) =>
+    take: (path, onLost) =>
       process.operate('mkdir', path, () => {
         const found = table.get(path);
-        if (found?.isRenewed === true && found.holder.isAlive) return null;
-        const lock = { holder: process, isRenewed: true };
-        table.set(path, lock);
-        host.onWritten(process, path);
-        return {
+        if (found?.isReleased === false) {
+          if (host.timeline.nowMs - found.holder.ranUntilMs <= STALE_MS) return null;
+          lose(found, path);
+        }
+        const lease: Lease = {
+          holder: process,
+          isReleased: false,
+          isTaken: false,
           isCompromised: false,
-          confirm: () => Promise.resolve(true),
-          release() {
-            lock.isRenewed = false;
-            return remove(path);
-          },
+          onLost,
         };
+        process.isSuperseded = false;
+        table.set(path, lease);
+        host.onWritten(process, path);
+        return heldLease(process, lease, path, table);
       }),
-    remove,
+    remove: (path) => process.operate('unlink', path, () => void table.delete(path)).catch(() => undefined),
   };
+}
+
+function heldLease(process: VirtualProcess, lease: Lease, path: string, table: LockTable) {
+  return {
+    get isCompromised() {
+      return lease.isCompromised;
+    },
+    /** Asks the file system whose it is. */
+    async confirm(): Promise<boolean> {
+      const isThere = await process.operate('stat', path, () => table.get(path) === lease).catch(() => false);
+      lease.isCompromised ||= !isThere;
+      return !lease.isCompromised;
+    },
+    /** One that was lost is its successor's to release. */
+    release: (): Promise<void> =>
+      process
+        .operate('unlink', path, () => {
+          lease.isReleased = true;
+          if (table.get(path) === lease) table.delete(path);
+        })
+        .catch(() => undefined),
+  };
+}
+
+/** The renewal that is overdue finds out: a timer, and then a look at the directory. */
+function lose(lease: Lease, path: string): void {
+  const { holder } = lease;
+  lease.isTaken = true;
+  holder.isSuperseded = true;
+  holder.clock.after(0, () => {
+    void holder
+      .operate('stat', path, () => undefined)
+      .catch(() => undefined)
+      .then(() => {
+        if (lease.isReleased || lease.isCompromised) return;
+        lease.isCompromised = true;
+        lease.onLost(Object.assign(new Error('somebody else has taken the lock'), { code: 'ECOMPROMISED' }));
+      });
+  });
 }

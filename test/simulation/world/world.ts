@@ -16,6 +16,8 @@ export interface WorldOptions {
   readonly isRotating: boolean;
   /** Whether auth.json is a symbolic link to a file elsewhere. */
   readonly isLinked: boolean;
+  /** Whether there is more than one machine, so that a lock of the kernel's keeps only some out. */
+  readonly isRemote: boolean;
   readonly delayChance: number;
   /** How long a daemon may overlook a change of the file. */
   readonly beliefMs: number;
@@ -34,12 +36,18 @@ export interface DiskTrouble {
 const HIT: Readonly<Record<DiskTrouble['code'], ReadonlySet<Operation>>> = {
   ENOSPC: new Set<Operation>(['create', 'mkdir', 'extend']),
   EROFS: new Set<Operation>(['create', 'mkdir', 'extend', 'write', 'truncate', 'rename', 'unlink']),
-  EACCES: new Set<Operation>(['create', 'mkdir', 'rename', 'unlink']),
+  EACCES: new Set<Operation>([
+    ...(['create', 'open', 'mkdir', 'readdir', 'stat', 'realpath', 'chown', 'rename', 'unlink'] as const),
+  ]),
   EIO: new Set<Operation>([
     ...(['create', 'open', 'read', 'extend', 'write', 'truncate'] as const),
     ...(['sync', 'sync directory', 'rename', 'unlink', 'readdir'] as const),
+    ...(['stat', 'realpath', 'lock', 'chown', 'close'] as const),
   ]),
 };
+
+/** Those who take a lock that we take as well. */
+const LOCKING: ReadonlySet<string> = new Set(['codex 0.166', 'codex 0.169']);
 
 /** One machine with one auth.json, a token endpoint somewhere, and everyone who has to do with them. */
 export class World implements Host {
@@ -62,15 +70,18 @@ export class World implements Host {
   restlessUntilMs = START_MS;
   wasStopped = false;
   operations = 0;
+  /** The number of the last operation that changed auth.json. */
+  authChangedAt = 0;
   trouble: DiskTrouble | null = null;
   hadDiskTrouble = false;
   /** The number of the last operation that failed. */
   lastErrorAt = 0;
+  lastErrorAtMs = 0;
   /** What everyone waits for to happen when so many operations have been done. */
   onNextOperation: () => void = () => undefined;
   trace: string[] | null = null;
+  readonly #isRemote: boolean;
   readonly #readAt = new WeakMap<VirtualProcess, number>();
-  #authChangedAt = 0;
   #unlockedChangeAt = 0;
   #notes = 0;
 
@@ -78,6 +89,7 @@ export class World implements Host {
     this.random = new Random(options.salt);
     this.delayChance = options.delayChance;
     this.beliefMs = options.beliefMs;
+    this.#isRemote = options.isRemote;
     this.stateDirectories = options.stateDirectories;
     this.disk.makeDirectory(this.home);
     this.disk.makeDirectory('/data');
@@ -129,6 +141,7 @@ export class World implements Host {
     trouble.operations -= 1;
     if (trouble.operations <= 0) this.trouble = null;
     this.lastErrorAt = this.operations;
+    this.lastErrorAtMs = this.timeline.nowMs;
     this.note('->', trouble.code);
     return trouble.code;
   }
@@ -138,22 +151,24 @@ export class World implements Host {
   }
 
   onRenamed(process: VirtualProcess, from: Inode, to: string, replaced: Inode | null): void {
-    if (to !== this.realPath || !process.isDaemon) return;
+    if (!LOGIN_NAME.test(splitPath(to).name) || !process.isDaemon) return;
     const isRaced = this.#unlockedChangeAt > (this.#readAt.get(process) ?? 0);
     this.inspector.onCommit(process, from, replaced, isRaced);
   }
 
   onWritten(process: VirtualProcess | null, path: string): void {
     if (path !== this.realPath && path !== `${this.home}/auth.json`) return;
-    this.#authChangedAt = this.operations;
-    // Codex 0.163 takes no lock: between a comparison and a rename it can always come.
-    if (process?.name === 'codex 0.163') this.#unlockedChangeAt = this.operations;
+    this.authChangedAt = this.operations;
+    // Who takes no lock can always come between a comparison and a rename.
+    if (process !== null && (this.#isRemote || (!process.isDaemon && !LOCKING.has(process.name))))
+      this.#unlockedChangeAt = this.operations;
     this.inspector.onAuthChanged(process);
     for (const notice of this.watchers) notice();
   }
 
-  hasAuthChangedSinceRead(process: VirtualProcess): boolean {
-    return this.#authChangedAt >= (this.#readAt.get(process) ?? 0);
+  /** The number of the operation that opened auth.json last; 0 if it never has. */
+  lookedAt(process: VirtualProcess): number {
+    return this.#readAt.get(process) ?? 0;
   }
 
   /** The server ends what is in the file now. */
@@ -166,6 +181,11 @@ export class World implements Host {
   }
 
   // What the inspector needs to see.
+
+  isSynced(path: string): boolean {
+    const node = this.disk.find(path);
+    return node instanceof Inode && node.isSynced;
+  }
 
   /** Where a daemon has written down the rotation that spends a refresh token. */
   journalOf({ stateDirectory }: VirtualProcess, fingerprint: string): Inode | null {
@@ -193,18 +213,27 @@ export class World implements Host {
 
   #stagesIn(path: string): Inode[] {
     return [...(this.disk.directories.get(path)?.now ?? [])].flatMap(([name, node]) =>
-      name.startsWith('.auth.json.codex-authd-') && node instanceof Inode ? [node] : [],
+      STAGE_NAME.test(name) && node instanceof Inode ? [node] : [],
     );
   }
 
-  /** The texts of auth.json and of all journals, as `read` sees them. */
+  /** The texts of all files that may hold a login, and of all journals, as `read` sees them. */
   loginTexts(read: (path: string) => string | null): string[] {
     const journals = this.stateDirectories.flatMap((directory) => {
       const { now, durable } = this.disk.directories.get(directory) ?? { now: new Map(), durable: new Map() };
       const names = new Set<string>([...now.keys(), ...durable.keys()]);
       return [...names].filter((name) => name.endsWith('.journal')).map((name) => `${directory}/${name}`);
     });
-    return [this.realPath, ...journals].map(read).filter((text) => text !== null);
+    return [...this.#loginPaths(), ...journals].map(read).filter((text) => text !== null);
+  }
+
+  /** auth.json, where it was or will be again, and where other accounts' are kept. */
+  #loginPaths(): string[] {
+    return [this.home, '/data'].flatMap((path) => {
+      const { now, durable } = this.disk.directories.get(path) ?? { now: new Map(), durable: new Map() };
+      const names = new Set<string>([...now.keys(), ...durable.keys()]);
+      return [...names].filter((name) => LOGIN_NAME.test(name)).map((name) => `${path}/${name}`);
+    });
   }
 
   /** The fingerprints of the tokens that a process can know from its records to be dead. */
@@ -217,6 +246,9 @@ export class World implements Host {
     });
   }
 }
+
+const STAGE_NAME = /^\.(?:auth|other)\.json\.codex-authd-/;
+const LOGIN_NAME = /^(?:auth|other)\.json(?:\.off|\.somebody|\.somebody else)?$/;
 
 function shorten(path: string): string {
   return path

@@ -1,0 +1,143 @@
+import { Secret } from '../../../src/core/secret.js';
+import { parseDocument } from './login-text.js';
+import type { Sending } from './network.js';
+import type { VirtualProcess } from './process.js';
+import { ANOTHERS, type Scene } from './scene.js';
+import type { Wishes } from './wishes.js';
+
+/** A renewal that is overdue, and a look at the directory. */
+const NOTICING_MS = 500;
+const LEASE_LOST = 'the lease was lost while its holder was stopped';
+/** Room for the answer, in the journal and beside auth.json. */
+const JOURNAL_BYTES = 1024 * 1024;
+const STAGE_BYTES = 16 * 1024;
+const LAST_SAFE_MOMENT_MS = 600_000;
+/** How far apart sendings are that nothing but a report explains, less what one may take from its decision on. */
+const REPORTS_APART_MS = 50_000;
+/** Longer than any consumer waits. */
+const DEMAND_MS = 60_000;
+
+/** Looks at every refresh token that leaves: whether it may, and whether it may now. */
+export class SendingJudge {
+  readonly #scene: Scene;
+  readonly #wishes: Wishes;
+  readonly #connectedAt = new WeakMap<VirtualProcess, number>();
+
+  constructor(scene: Scene, wishes: Wishes) {
+    this.#scene = scene;
+    this.#wishes = wishes;
+  }
+
+  onSend(process: VirtualProcess, token: string): Sending {
+    const world = this.#scene.world;
+    const { fingerprint } = new Secret(token);
+    if (this.#scene.fileToken !== token && !this.#hasJustLooked(process)) {
+      this.#scene.blame('a refresh token was sent that is not in the file');
+    }
+    const inFlight = this.#scene.sendings.find(
+      ({ end, process: other }) => end === 'pending' && other.isAlive && !other.isSuperseded,
+    );
+    // The one window of a lease: it was taken while its holder was stopped, who has not had the time to notice.
+    const isUnaware = process.isSuperseded && world.timeline.nowMs < process.wokeAtMs + NOTICING_MS;
+    if (inFlight !== undefined && !isUnaware) this.#scene.blame('two rotations at once');
+    if (!isUnaware)
+      for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
+    this.#demandRoom(process, fingerprint);
+    this.#judgeHaste(process);
+    const sending: Sending = {
+      token,
+      process,
+      operation: world.operations,
+      sentAtMs: world.timeline.nowMs,
+      end: 'pending',
+      body: null,
+      child: null,
+      access: null,
+      isRejected: false,
+      isUntouched: false,
+      isSealed: false,
+      isStored: false,
+      isConcluded: false,
+      excuse: isUnaware ? LEASE_LOST : this.#scene.isAnothers(token) ? ANOTHERS : null,
+    };
+    if (isUnaware) this.#excuseAll(token);
+    this.#scene.sendings.push(sending);
+    return sending;
+  }
+
+  #excuseAll(token: string): void {
+    for (const sending of this.#scene.sendings) if (sending.token === token) sending.excuse ??= LEASE_LOST;
+  }
+
+  onConnected(process: VirtualProcess): void {
+    this.#connectedAt.set(process, this.#scene.world.operations);
+  }
+
+  /** Whether the file was changed between its last look at it, after it had connected, and now: nobody can help that. */
+  #hasJustLooked(process: VirtualProcess): boolean {
+    const { world } = this.#scene;
+    const lookedAt = world.lookedAt(process);
+    return lookedAt > (this.#connectedAt.get(process) ?? 0) && world.authChangedAt >= lookedAt;
+  }
+
+  /** The sendings of this token that matter: a server that gives no new one does not mind many. */
+  #unsettled(token: string): Sending[] {
+    const earlier = this.#scene.sendings.filter((other) => other.token === token);
+    return this.#scene.world.server.isRotating ? earlier : earlier.filter(({ isRejected }) => isRejected);
+  }
+
+  #judgeRepetition(process: VirtualProcess, earlier: Sending, fingerprint: string): void {
+    const world = this.#scene.world;
+    if (earlier.isUntouched) return;
+    const isSame = earlier.process.stateDirectory === process.stateDirectory;
+    if (earlier.isRejected) {
+      const isKnown = world.knownDead(process).includes(fingerprint);
+      if (earlier.process === process || isKnown || (isSame && earlier.isConcluded))
+        this.#scene.blame('a refresh token was sent again that is dead');
+      return;
+    }
+    // From its sealing on the journal tells that the token was spent, and then the record does, whatever others do.
+    if (earlier.child !== null && (earlier.excuse === null || (isSame && earlier.isSealed))) {
+      this.#scene.blame('a refresh token was sent again that had been spent');
+      return;
+    }
+    const document = parseDocument(world.disk.read(world.realPath));
+    const grant = world.server.accessOf(document?.tokens?.access_token ?? '');
+    const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
+    const isRaced = this.#scene.fileToken !== earlier.token;
+    const isReported = this.#wishes.isReported(process, grant?.token);
+    if (world.timeline.nowMs < lastSafeMs && !world.wasClockSet && !isRaced && !isReported) {
+      this.#scene.blame('a refresh token was sent again although nobody knew what had become of it');
+    }
+  }
+
+  /**
+   * Whether reports drive the token endpoint. With more than half its life to go, and after a success, no access token is
+   * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
+   */
+  #judgeHaste(process: VirtualProcess): void {
+    const { timeline, server, wasClockSet, wasStopped, hadDiskTrouble, disk, realPath } = this.#scene.world;
+    const wishes = this.#wishes.of(process);
+    const document = parseDocument(disk.read(realPath));
+    const grant = server.accessOf(document?.tokens?.access_token ?? '');
+    const isDue = (grant?.expiresAtMs ?? 0) - timeline.nowMs <= server.lifetimeMs / 2;
+    const isDemanded = timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
+    const isRetry = this.#scene.sendings.findLast((sending) => sending.process === process)?.access === null;
+    if (isDue || isDemanded || isRetry || wasClockSet || wasStopped || hadDiskTrouble) return;
+    if (!this.#wishes.isReported(process, grant?.token)) return;
+    const sinceMs = timeline.monotonicMs - wishes.drivenAtMs;
+    wishes.drivenAtMs = timeline.monotonicMs;
+    if (sinceMs < REPORTS_APART_MS) this.#scene.blame('reports of consumers drive the token endpoint');
+  }
+
+  /** Before a token is sent, its answer must have a place. */
+  #demandRoom(process: VirtualProcess, fingerprint: string): void {
+    const world = this.#scene.world;
+    const journal = world.journalOf(process, fingerprint);
+    if (journal === null || !journal.isSynced || journal.now.size < JOURNAL_BYTES) {
+      this.#scene.blame('a refresh token was sent before the intent was durable');
+    }
+    const hasStage = world.allStages().some((inode) => inode.isSynced && inode.now.size >= STAGE_BYTES);
+    if (!hasStage) this.#scene.blame('a refresh token was sent before there was room for a new auth.json');
+  }
+}

@@ -1,0 +1,82 @@
+import type { PublishedCredential } from '../../../src/core/credential.js';
+import type { VirtualProcess } from './process.js';
+import type { Scene } from './scene.js';
+
+/** How long a daemon may take to believe what it sees, in true time that it was awake for. */
+const BELIEF_MS = 15_000;
+/** A date tells the time to a second, and is as old as its way was long. */
+const DATE_ERROR_MS = 3_000;
+
+/** Which credential has which number. */
+interface Numbering {
+  readonly tokens: Map<number, string>;
+  greatest: number;
+}
+
+/** Looks at what consumers are told. */
+export class TellingJudge {
+  readonly #scene: Scene;
+  /** By the state directory in which they are counted. */
+  readonly #numberings = new Map<string, Numbering>();
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+  }
+
+  onToldInstead(process: VirtualProcess, credential: PublishedCredential, reported: string): void {
+    if (credential.accessToken.fingerprint === reported) {
+      this.#scene.blame('a consumer was given the very token that it had reported');
+    }
+    this.onTold(process, credential);
+  }
+
+  /** Nobody is refused what lies in the file and is valid, once there was time to see it and nothing has been wrong since. */
+  onRefused(process: VirtualProcess): void {
+    const { world, access, accessSinceMs } = this.#scene;
+    const { nowMs } = world.timeline;
+    const grant = world.server.accessOf(access ?? '');
+    const sinceMs = Math.max(accessSinceMs, world.restlessUntilMs, world.lastErrorAtMs);
+    const wasSeen = nowMs > sinceMs + world.beliefMs + BELIEF_MS;
+    if (grant === undefined || grant.expiresAtMs - DATE_ERROR_MS <= nowMs) return;
+    if (!wasSeen || world.trouble !== null || world.wasClockSet) return;
+    this.#scene.blame(`${process.name} refused a consumer although a valid token was there`);
+  }
+
+  onTold(process: VirtualProcess, credential: PublishedCredential): void {
+    const world = this.#scene.world;
+    const nowMs = world.timeline.nowMs;
+    const token = credential.accessToken.reveal();
+    const grant = world.server.accessOf(token);
+    const toleranceMs = world.wasClockSet ? DATE_ERROR_MS : 0;
+    if (grant !== undefined && grant.expiresAtMs + toleranceMs <= nowMs && process.canKnowTime) {
+      this.#scene.blame('a consumer was given an expired token');
+    }
+    this.#judgeGeneration(process, credential.generation, token);
+    const ours = this.#scene.sendings.findLast(({ access }) => access === token);
+    if (ours?.isSealed === false) this.#scene.blame('a token was told before it was durable');
+    else if (ours === undefined || !this.#scene.isDurable(ours)) this.#judgeSource(process, token);
+  }
+
+  #judgeGeneration(process: VirtualProcess, generation: number, token: string): void {
+    const numbering = this.#numberings.get(process.stateDirectory) ?? { tokens: new Map(), greatest: 0 };
+    this.#numberings.set(process.stateDirectory, numbering);
+    const known = numbering.tokens.get(generation);
+    if (known === token || this.#scene.world.hadDiskTrouble) return;
+    if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);
+    else if (generation < numbering.greatest) this.#scene.blame('the generation went back');
+    numbering.tokens.set(generation, token);
+    numbering.greatest = Math.max(generation, numbering.greatest);
+  }
+
+  /** What is nowhere but in the file may be told for as long as it is in the file, and until it can be known that it is not. */
+  #judgeSource(process: VirtualProcess, token: string): void {
+    if (token === this.#scene.access) return;
+    const seenAtMs = this.#scene.accessSeen.get(token) ?? -Infinity;
+    const { timeline, restlessUntilMs, beliefMs } = this.#scene.world;
+    const sinceMs = Math.max(seenAtMs, restlessUntilMs);
+    if (timeline.nowMs > sinceMs + beliefMs + BELIEF_MS) {
+      const tokenAge = `${String(timeline.nowMs - sinceMs)} ms`;
+      this.#scene.blame(`${process.name} tells a token that has not been in the file for ${tokenAge}`);
+    }
+  }
+}
