@@ -1,4 +1,5 @@
 import type { Reading } from '../core/reading.js';
+import { AuthdError, describeError } from '../errors.js';
 import type { Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { withCodexLocks } from './codex-locks.js';
@@ -35,7 +36,7 @@ export class AuthFile {
    * @throws AuthdError `storage`
    */
   async stage(size: number): Promise<Stage> {
-    const realPath = await locateRealFile(this.#fs, this.path);
+    const realPath = await this.#locate();
     const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
       withCodexLocks(this.#fs, this.path, realPath, this.#clock, work);
     // A lock file that cannot be taken is found out now, not when the token is spent.
@@ -43,5 +44,16 @@ export class AuthFile {
     // One that could not be removed when it was given up.
     await removeLeftovers(this.#fs, realPath).catch(() => undefined);
     return openStage(this.#fs, realPath, size, exclusively);
+  }
+
+  async #locate(): Promise<string> {
+    try {
+      return await locateRealFile(this.#fs, this.path);
+    } catch (error) {
+      throw new AuthdError('storage', `auth.json cannot be found: ${describeError(error)}`, {
+        hint: 'make the directories on the way to it readable',
+        cause: error,
+      });
+    }
   }
 }

@@ -75,12 +75,14 @@ export async function takeFileLock(
         return shared.isCompromised;
       },
       async release(keepsWord) {
-        // First, while nobody else can have written it: one that was lost may be another machine's by now.
-        if (!keepsWord && (await shared.confirm()) && isSame(self, await readOwner(fs, ownerPath(path)))) {
-          await fs.unlink(ownerPath(path)).catch(() => undefined);
+        try {
+          // First, while nobody else can have written it: one that was lost may be another machine's by now.
+          if (!keepsWord && (await shared.confirm()) && isSame(self, await readOwner(fs, ownerPath(path)))) {
+            await fs.unlink(ownerPath(path)).catch(() => undefined);
+          }
+        } finally {
+          await shared.release().finally(() => kernel.release());
         }
-        await shared.release();
-        await kernel.release();
       },
     };
   } catch (error) {

@@ -67,20 +67,34 @@ export class AccountLock {
   }
 
   async #ensure(): Promise<'held' | 'taken'> {
-    const { fs, path } = this.#options;
-    const paths = [...new Set([await locateEntry(fs, path), await locateRealFile(fs, path)])];
-    if (this.held && paths.join('\0') === this.#paths) return 'held';
-    await this.#release(this.#knowsOthers);
+    const paths = await this.#locate();
     try {
-      for (const each of paths) await this.#take(each);
-      this.#paths = paths.join('\0');
+      const isHeld = this.held && paths.join('\0') === this.#paths;
+      if (!isHeld) await this.#takeAll(paths);
       this.#refusal = null;
-      return 'taken';
+      return isHeld ? 'held' : 'taken';
     } catch (error) {
-      await this.#release(this.#knowsOthers);
+      await this.#release(this.#knowsOthers).catch(() => undefined);
       this.#refusal = explain(error);
       throw this.#refusal;
     }
+  }
+
+  /** The file and what it leads to. Where that cannot be found out, nothing is known to have moved: what is held stays so. */
+  async #locate(): Promise<string[]> {
+    const { fs, path } = this.#options;
+    try {
+      return [...new Set([await locateEntry(fs, path), await locateRealFile(fs, path)])];
+    } catch (error) {
+      this.#refusal = explain(error);
+      throw this.#refusal;
+    }
+  }
+
+  async #takeAll(paths: readonly string[]): Promise<void> {
+    await this.#release(this.#knowsOthers);
+    for (const each of paths) await this.#take(each);
+    this.#paths = paths.join('\0');
   }
 
   async #take(path: string): Promise<void> {
@@ -95,7 +109,11 @@ export class AccountLock {
   async #release(keepsWord: boolean): Promise<void> {
     const locks = this.#locks;
     this.#locks = [];
-    for (const lock of locks.toReversed()) await lock.release(keepsWord);
+    const failures: unknown[] = [];
+    for (const lock of locks.toReversed()) {
+      await lock.release(keepsWord).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Whoever follows must hear of them too, until what is in there has been taken up. */

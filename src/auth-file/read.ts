@@ -73,9 +73,8 @@ async function readBytes(file: OpenFile, size: number): Promise<Uint8Array> {
 /** The stamp of a file that is not there is its directory's: it changes when anything appears in or leaves it. */
 async function readAbsence(fs: FileSystem, path: string): Promise<Reading> {
   const otherStore = await readOtherStore(fs, dirname(path));
-  const directory = dirname(await locateRealFile(fs, path));
   try {
-    const { stamp } = await fs.stat(directory);
+    const { stamp } = await fs.stat(dirname(await locateRealFile(fs, path)));
     return { kind: 'absent', stamp: `${stamp} ${otherStore ?? 'file'}`, otherStore };
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;

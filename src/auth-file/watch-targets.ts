@@ -14,7 +14,7 @@ interface Target {
 
 /** The directories to watch for a file: its own, and that of the real file where it is a link. */
 export async function findTargets(fs: FileSystem, path: string): Promise<Target[]> {
-  const files = new Set([path, await locateRealFile(fs, path)]);
+  const files = new Set([path, await locateRealFile(fs, path).catch(() => path)]);
   return Promise.all([...files].map((file) => findTarget(fs, file)));
 }
 

@@ -49,8 +49,11 @@ export class Ledger {
    */
   async open(nowMs: number): Promise<void> {
     try {
-      this.#record = mergeRecords((await this.#store.load()) ?? EMPTY_RECORD, this.#record);
+      const onDisk = (await this.#store.load()) ?? EMPTY_RECORD;
+      this.#record = mergeRecords(onDisk, this.#record);
       this.#isUnread = false;
+      // Numbers were given out that could not be written down then.
+      if (this.#record.generation > onDisk.generation) await this.#save(this.#record);
     } catch (error) {
       this.#numberByTime(nowMs);
       this.#isUnread = systemErrorCode(error) !== undefined;
@@ -131,10 +134,10 @@ export class Ledger {
     if (isNew) {
       const { fingerprint } = credential.accessToken;
       const rotated = by === 'us' ? { rotatedFingerprint: fingerprint, lastRotationAtMs: nowMs } : {};
-      const generation = this.#record.generation + 1;
-      const next = { ...this.#record, ...rotated, generation, digest, obtainedAtMs: nowMs };
-      // A number that nobody will remember must not be given out again after a restart.
-      if (!(await this.#save(next))) this.#numberByTime(nowMs);
+      const before = this.#record;
+      const generation = before.generation + 1;
+      const next = { ...before, ...rotated, generation, digest, obtainedAtMs: nowMs };
+      if (!(await this.#save(next))) await this.#numberUnsaved(before, digest, nowMs);
     }
     this.#login = login;
     this.#published = { ...credential, generation: this.#record.generation };
@@ -155,6 +158,17 @@ export class Ledger {
   epitaphAt(endpoint: string): DeadToken | null {
     if (this.#login.kind !== 'chatgpt') return null;
     return findDead(this.#record, this.#login.refreshToken.fingerprint, endpoint);
+  }
+
+  /**
+   * A number that nobody will remember must not be given out again after a restart. Whoever has the account's lock may
+   * have given one, which is remembered.
+   */
+  async #numberUnsaved(before: AccountRecord, digest: string, nowMs: number): Promise<void> {
+    const onDisk = await this.#store.load().catch(() => null);
+    const isNumbered = onDisk?.digest === digest && onDisk.generation > before.generation;
+    if (isNumbered) this.#record = mergeRecords(onDisk, { ...this.#record, generation: before.generation });
+    else this.#numberByTime(nowMs);
   }
 
   #numberByTime(nowMs: number): void {

@@ -78,6 +78,62 @@ describe('the lock of an account', () => {
     await lockOf(join(home, 'auth.json')).ensure();
   });
 
+  it('stays held where it cannot be found out for a moment whether it lies there still', async () => {
+    const [home, other] = [await scratchDir(), await scratchDir()];
+    await writeFile(join(home, 'auth.json'), '{}');
+    const path = join(other, 'auth.json');
+    await symlink(join(home, 'auth.json'), path);
+    const failures = ['EIO', 'EACCES'];
+    let isFailing = false;
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      realpath: (at) => {
+        const code = isFailing && at === path ? failures.shift() : undefined;
+        if (code === undefined) return systemFileSystem.realpath(at);
+        return Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }));
+      },
+    };
+    const lock = new AccountLock({ ...REAL, path, fs });
+    onTestFinished(() => lock.release());
+    await lock.ensure();
+    isFailing = true;
+    for (const code of ['EIO', 'EACCES']) {
+      await expect(lock.ensure()).rejects.toMatchObject({
+        code: 'storage',
+        message: expect.stringContaining(code) as unknown,
+      });
+      expect(lock.held).toBe(true);
+      await expect(lockOf(join(home, 'auth.json')).ensure()).rejects.toMatchObject({
+        code: 'already_running',
+      });
+    }
+    expect(await lock.ensure()).toBe('held');
+    expect(lock.refusal).toBeNull();
+  });
+
+  it('lets go of a link also where the lock of the real file fails to be let go of', async () => {
+    const [home, other] = [await scratchDir(), await scratchDir()];
+    await writeFile(join(home, 'auth.json'), '{}');
+    const path = join(other, 'auth.json');
+    await symlink(join(home, 'auth.json'), path);
+    const failing: SharedLocks = {
+      ...sharedLocks,
+      take: async (at, onLost) => {
+        const taken = await sharedLocks.take(at, onLost);
+        if (taken === null || !at.startsWith(home)) return taken;
+        const release = async (): Promise<void> => {
+          await taken.release();
+          throw new Error('EIO: it failed');
+        };
+        return { confirm: () => taken.confirm(), isCompromised: false, release };
+      },
+    };
+    const lock = new AccountLock({ ...REAL, path, sharedLocks: failing });
+    await lock.ensure();
+    await expect(lock.release()).rejects.toThrow('EIO');
+    await lockOf(path).ensure();
+  });
+
   it('is one where the directory has two names', async () => {
     const [home, other] = [await scratchDir(), await scratchDir()];
     await writeFile(join(home, 'auth.json'), '{}');

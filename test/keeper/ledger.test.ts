@@ -33,3 +33,57 @@ describe('the record behind the books', () => {
     expect(ledger.record).toMatchObject({ generation: 1, dead: { length: 20 } });
   });
 });
+
+/** A record on a disk, and two daemons' ledgers over it: only who has the lock may write. */
+class Shelf {
+  record: AccountRecord | null = null;
+
+  ledger(lock: { held: boolean }): Ledger {
+    const store = {
+      load: () => Promise.resolve(this.record),
+      save: (record: AccountRecord) => {
+        if (lock.held) this.record = record;
+        return Promise.resolve(lock.held);
+      },
+    };
+    return new Ledger('default', store, SILENT);
+  }
+}
+
+const NOW_MS = Date.parse('2026-11-22T12:00:00Z');
+
+async function enter(ledger: Ledger, token: string): Promise<number> {
+  await ledger.enter(readLogin(loginText(token, `refresh of ${token}`, 0)), 'other', 0, NOW_MS);
+  return ledger.published?.generation ?? 0;
+}
+
+describe('a daemon that has not got the lock', () => {
+  it('gives the number that the one with the lock has written down', async () => {
+    const shelf = new Shelf();
+    const keeping = shelf.ledger({ held: true });
+    const waiting = shelf.ledger({ held: false });
+    await keeping.open(NOW_MS);
+    expect(await enter(keeping, 'first')).toBe(1);
+    await waiting.open(NOW_MS);
+    expect(await enter(waiting, 'first')).toBe(1);
+    expect(await enter(keeping, 'second')).toBe(2);
+    expect(await enter(waiting, 'second')).toBe(2);
+  });
+
+  it('gives one that is not given again where there is none yet, and writes it down when it takes the lock', async () => {
+    const shelf = new Shelf();
+    const lock = { held: false };
+    const ledger = shelf.ledger(lock);
+    await ledger.open(NOW_MS);
+    const number = await enter(ledger, 'first');
+    expect(number).toBe(NOW_MS / 1000);
+    expect(shelf.record).toBeNull();
+    lock.held = true;
+    await ledger.open(NOW_MS);
+    // The next daemon goes on from there.
+    const next = shelf.ledger({ held: true });
+    await next.open(NOW_MS);
+    expect(await enter(next, 'first')).toBe(number);
+    expect(await enter(next, 'second')).toBe(number + 1);
+  });
+});

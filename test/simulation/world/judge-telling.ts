@@ -10,6 +10,7 @@ const DATE_ERROR_MS = 3_000;
 /** Which credential has which number. */
 interface Numbering {
   readonly tokens: Map<number, string>;
+  /** Of those that were written down when they were told. */
   greatest: number;
 }
 
@@ -18,6 +19,7 @@ export class TellingJudge {
   readonly #scene: Scene;
   /** By the state directory in which they are counted. */
   readonly #numberings = new Map<string, Numbering>();
+  readonly #greatestTold = new WeakMap<VirtualProcess, number>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -57,15 +59,24 @@ export class TellingJudge {
     else if (ours === undefined || !this.#scene.isDurable(ours)) this.#judgeSource(process, token);
   }
 
+  /**
+   * A number is one credential's, whoever gives it. What is written down grows across restarts; what a daemon without the
+   * lock tells of a credential that nobody has written down grows as long as it lives.
+   */
   #judgeGeneration(process: VirtualProcess, generation: number, token: string): void {
-    const numbering = this.#numberings.get(process.stateDirectory) ?? { tokens: new Map(), greatest: 0 };
-    this.#numberings.set(process.stateDirectory, numbering);
+    const { world } = this.#scene;
+    const { stateDirectory } = process;
+    const numbering = this.#numberings.get(stateDirectory) ?? { tokens: new Map(), greatest: 0 };
+    this.#numberings.set(stateDirectory, numbering);
     const known = numbering.tokens.get(generation);
-    if (known === token || this.#scene.world.hadDiskTrouble) return;
+    if (known === token || world.hadDiskTrouble) return;
+    const isWritten = world.generationIn(stateDirectory) >= generation;
+    const greatest = Math.max(this.#greatestTold.get(process) ?? 0, isWritten ? numbering.greatest : 0);
     if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);
-    else if (generation < numbering.greatest) this.#scene.blame('the generation went back');
+    else if (generation < greatest) this.#scene.blame('the generation went back');
     numbering.tokens.set(generation, token);
-    numbering.greatest = Math.max(generation, numbering.greatest);
+    this.#greatestTold.set(process, generation);
+    if (isWritten) numbering.greatest = Math.max(generation, numbering.greatest);
   }
 
   /** What is nowhere but in the file may be told for as long as it is in the file, and until it can be known that it is not. */

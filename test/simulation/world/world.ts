@@ -238,16 +238,25 @@ export class World implements Host {
 
   /** The fingerprints of the tokens that a process can know from its records to be dead. */
   knownDead({ stateDirectory }: VirtualProcess): string[] {
+    return this.#recordsIn(stateDirectory).flatMap(({ dead }) => dead.map(({ fingerprint }) => fingerprint));
+  }
+
+  /** The highest number that is written down in a state directory. */
+  generationIn(stateDirectory: string): number {
+    return Math.max(0, ...this.#recordsIn(stateDirectory).map(({ generation }) => generation));
+  }
+
+  #recordsIn(stateDirectory: string): AccountRecord[] {
     const names = [...(this.disk.directories.get(stateDirectory)?.now.keys() ?? [])];
-    const records = names.filter((name) => name.endsWith('.json'));
-    return records.flatMap((name) => {
-      const { dead } = JSON.parse(this.disk.read(`${stateDirectory}/${name}`) ?? '') as AccountRecord;
-      return dead.map(({ fingerprint }) => fingerprint);
-    });
+    const records = names.filter((name) => RECORD_NAME.test(name));
+    return records.map(
+      (name) => JSON.parse(this.disk.read(`${stateDirectory}/${name}`) ?? '') as AccountRecord,
+    );
   }
 }
 
 const STAGE_NAME = /^\.(?:auth|other)\.json\.codex-authd-/;
+const RECORD_NAME = /^default-[0-9a-f]{12}\.json$/;
 const LOGIN_NAME = /^(?:auth|other)\.json(?:\.off|\.somebody|\.somebody else)?$/;
 
 function shorten(path: string): string {
