@@ -41,10 +41,15 @@ export type RotationResult =
   | { readonly kind: 'blocked'; readonly trouble: Trouble };
 
 /**
- * The whole story of one rotation. `known` is the refresh token that the caller takes to be the file's.
+ * The whole story of one rotation. `known` is the refresh token that the caller takes to be the file's, `isDoubted`
+ * whether it may have been spent by a sending before this one.
  * Nothing stops it between the request and the end of the commit: no caller can cancel it.
  */
-export async function rotate(known: Secret, ports: RotationPorts): Promise<RotationResult> {
+export async function rotate(
+  known: Secret,
+  isDoubted: boolean,
+  ports: RotationPorts,
+): Promise<RotationResult> {
   const { authFile, endpoint, lock, clock } = ports;
   let journal: OpenJournalPort | null = null;
   let stage: StagePort | null = null;
@@ -70,7 +75,8 @@ export async function rotate(known: Secret, ports: RotationPorts): Promise<Rotat
     };
     const answer = await send(known, journal.record.bind(journal), mayLeave);
     if (look.isWithheld) {
-      await ports.journal.clear(known.fingerprint);
+      // It tells of the sending before, too.
+      if (!isDoubted) await ports.journal.clear(known.fingerprint);
       if (lock.held) return { kind: 'overtaken', harvest: null };
       return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
     }

@@ -35,6 +35,8 @@ export class Rotations {
   readonly #setbacks = new Setbacks();
   readonly #counts = { own: 0, requests: 0, failures: 0 };
   readonly #unknown = new Set<string>();
+  /** Tokens that were sent once, and may have been spent: what became of a later sending says nothing of the first. */
+  readonly #doubted = new Set<string>();
   #flight: Promise<void> | null = null;
 
   constructor(options: RotationsOptions) {
@@ -126,7 +128,11 @@ export class Rotations {
     try {
       const ports = this.#ports();
       const isFirst = pending === null;
-      const result = isFirst ? await rotate(login.refreshToken, ports) : await storeHarvest(pending, ports);
+      const { refreshToken } = login;
+      const isDoubted = this.#doubted.has(refreshToken.fingerprint);
+      const result = isFirst
+        ? await rotate(refreshToken, isDoubted, ports)
+        : await storeHarvest(pending, ports);
       this.#options.lookout.outdate();
       await this.#conclude(result, login, pending, ports.endpoint.identity);
     } catch (error) {
@@ -174,7 +180,7 @@ export class Rotations {
           const { detail } = outcome;
           const dead: DeadToken = { fingerprint: spent, reason: 'refresh_token_rejected', detail, endpoint };
           if (await contents.ledger.bury(dead)) await this.#clearJournal(spent);
-        } else if (outcome.kind === 'retry') await this.#clearJournal(spent);
+        } else if (outcome.kind === 'retry' && !this.#doubted.has(spent)) await this.#clearJournal(spent);
         await lookout.look();
         return;
       }
@@ -188,6 +194,7 @@ export class Rotations {
     const { contents, lookout, time } = this.#options;
     const context = this.#context(login);
     this.#counts.own += 1;
+    this.#doubted.delete(spent);
     const harvest = contents.markStored(spent);
     const isBuried = harvest === null || !isRotation(harvest) || (await contents.burySpent(spent));
     await lookout.look();
@@ -220,8 +227,11 @@ export class Rotations {
 
   #suffer(login: Login, next: Setback): void {
     // A rejection is in the books: there it holds for the endpoint that it came from.
-    if (login.kind === 'chatgpt' && next.retryAtMs !== null)
-      this.#setbacks.set(login.refreshToken.fingerprint, next);
+    if (login.kind === 'chatgpt' && next.retryAtMs !== null) {
+      const { fingerprint } = login.refreshToken;
+      this.#setbacks.set(fingerprint, next);
+      if (next.trouble.reason === 'outcome_unknown') this.#doubted.add(fingerprint);
+    }
     const { account, log } = this.#options;
     const { reason, detail } = next.trouble;
     const hint = next.trouble.hint ?? REASONS[reason].hint;

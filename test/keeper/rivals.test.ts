@@ -264,6 +264,43 @@ describe('a refresh token that must not be sent', () => {
   });
 });
 
+describe('a token of which nobody knows whether it was spent', () => {
+  /** A daemon that has had no answer to its first sending, at the moment at which it sends again. */
+  async function doubting(): Promise<World> {
+    const world = new World();
+    world.logIn(HOUR, 47 * MINUTE);
+    world.server.answers = [{ kind: 'lost', message: 'connection reset' }];
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    expect([...world.journal.left.keys()]).toEqual([fingerprintOf('refresh-1')]);
+    return world;
+  }
+
+  it('stays one where a second sending is withheld at the last moment', async () => {
+    const world = await doubting();
+    world.server.connection = new Promise((resolve) => {
+      world.clock.after(5 * MINUTE, () => {
+        world.lock.held = false;
+        resolve();
+      });
+    });
+    await world.clock.advance(6 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect([...world.journal.left.keys()]).toEqual([fingerprintOf('refresh-1')]);
+  });
+
+  it('stays one where a second sending does not reach the server', async () => {
+    const world = await doubting();
+    world.server.answers = [{ kind: 'never_sent', code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND' }];
+    await world.clock.advance(3 * MINUTE + 10 * SECOND);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
+    expect([...world.journal.left.keys()]).toEqual([fingerprintOf('refresh-1')]);
+    await world.clock.advance(MINUTE);
+    expect(world.server.sent).toHaveLength(3);
+    expect(world.journal.left.size).toBe(0);
+  });
+});
+
 describe('what is found out between the decision and the sending', () => {
   it('is that somebody else has logged in: the old token stays where it is', async () => {
     const world = new World();
