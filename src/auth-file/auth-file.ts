@@ -43,7 +43,8 @@ export class AuthFile {
     await exclusively(() => Promise.resolve());
     // One that could not be removed when it was given up.
     await removeLeftovers(this.#fs, realPath).catch(() => undefined);
-    return openStage(this.#fs, realPath, size, exclusively);
+    const isInPlace = async (): Promise<boolean> => (await this.#locate()) === realPath;
+    return openStage(this.#fs, realPath, size, { exclusively, isInPlace });
   }
 
   async #locate(): Promise<string> {

@@ -92,9 +92,9 @@ export class PublishedFile {
     let stage: Stage | null = null;
     try {
       await removeLeftovers(this.#fs, this.path);
-      stage = await openStage(this.#fs, this.path, Buffer.byteLength(text), (work) =>
-        this.#exclusively(work),
-      );
+      stage = await openStage(this.#fs, this.path, Buffer.byteLength(text), {
+        exclusively: (work) => this.#exclusively(work),
+      });
       if (await stage.commit(expected, text)) return;
     } catch (error) {
       throw this.#storage(`${this.path} cannot be written`, error);

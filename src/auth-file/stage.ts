@@ -6,8 +6,13 @@ import { createPrivate, syncDirectory, writeAll } from './durable.js';
 import { adoptOwner } from './owner.js';
 import { readAuthFile } from './read.js';
 
-/** Does the work while no other writer that locks can write. */
-export type Exclusively = <T>(work: () => Promise<T>) => Promise<T>;
+/** What is known of the file besides its place. */
+export interface StageOptions {
+  /** Does the work while no other writer that locks can write. */
+  readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Whether the file is still there: a link may have taken its place, or lead elsewhere. */
+  readonly isInPlace?: () => Promise<boolean>;
+}
 
 /** Room for tokens that are longer than the ones before. */
 const SPARE_BYTES = 16 * 1024;
@@ -16,7 +21,8 @@ const SPARE_BYTES = 16 * 1024;
 export interface Stage {
   /**
    * Replaces the file durably: write, fsync, compare, rename, fsync of the directory.
-   * Resolves to false, with nothing changed, if the file no longer reads `expected`; null: if there is one.
+   * Resolves to false, with nothing changed, if the file no longer reads `expected` (null: if there is one), or lies
+   * elsewhere now.
    *
    * @throws the file system's error; the file is then whole, the old or the new one
    */
@@ -37,7 +43,7 @@ export async function openStage(
   fs: FileSystem,
   realPath: string,
   size: number,
-  exclusively: Exclusively = (work) => work(),
+  options: StageOptions = { exclusively: (work) => work() },
 ): Promise<Stage> {
   const temporary = join(dirname(realPath), `${stagePrefix(realPath)}${randomBytes(6).toString('hex')}`);
   let file: OpenFile | null = null;
@@ -53,21 +59,21 @@ export async function openStage(
       cause: error,
     });
   }
-  return new OpenStage(fs, realPath, temporary, file, exclusively);
+  return new OpenStage(fs, realPath, temporary, file, options);
 }
 
 class OpenStage implements Stage {
   readonly #fs: FileSystem;
   readonly #realPath: string;
   readonly #temporary: string;
-  readonly #exclusively: Exclusively;
+  readonly #options: StageOptions;
   #file: OpenFile | null;
 
-  constructor(fs: FileSystem, realPath: string, temporary: string, file: OpenFile, exclusively: Exclusively) {
+  constructor(fs: FileSystem, realPath: string, temporary: string, file: OpenFile, options: StageOptions) {
     this.#fs = fs;
     this.#realPath = realPath;
     this.#temporary = temporary;
-    this.#exclusively = exclusively;
+    this.#options = options;
     this.#file = file;
   }
 
@@ -79,7 +85,7 @@ class OpenStage implements Stage {
     await file.truncate(bytes.length);
     await file.sync();
 
-    const isReplaced = await this.#exclusively(() => this.#compareAndSwap(expected));
+    const isReplaced = await this.#options.exclusively(() => this.#compareAndSwap(expected));
     if (!isReplaced) return false;
     this.#file = null;
     await file.close();
@@ -92,6 +98,8 @@ class OpenStage implements Stage {
   }
 
   async #compareAndSwap(expected: string | null): Promise<boolean> {
+    const { isInPlace } = this.#options;
+    if (isInPlace !== undefined && !(await isInPlace())) return false;
     const current = await readAuthFile(this.#fs, this.#realPath);
     const isExpected = current.kind === 'text' ? current.text === expected : expected === null;
     if (!isExpected || (current.kind !== 'text' && current.kind !== 'absent')) return false;

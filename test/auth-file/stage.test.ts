@@ -1,4 +1,15 @@
-import { chown, lstat, readFile, readdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  lstat,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AuthFile } from '../../src/auth-file/auth-file.js';
@@ -54,6 +65,37 @@ describe('committing a new auth.json', () => {
     expect(await stage.commit('old', 'new')).toBe(false);
     await stage.discard();
     expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('does not replace a link that has taken the place of the file meanwhile, to the same text', async () => {
+    const [home, elsewhere] = [await scratchDir(), await scratchDir()];
+    const [path, real] = [join(home, 'auth.json'), join(elsewhere, 'work.json')];
+    await writeFile(path, 'old');
+    const file = new AuthFile(path, systemFileSystem, systemClock);
+    const stage = await file.stage(3);
+    await rename(path, real);
+    await symlink(real, path);
+    expect(await stage.commit('old', 'new')).toBe(false);
+    await stage.discard();
+    expect(await readlink(path)).toBe(real);
+    const next = await file.stage(3);
+    expect(await next.commit('old', 'new')).toBe(true);
+    expect(await readFile(real, 'utf8')).toBe('new');
+  });
+
+  it('does not write where a link led before it was turned to a copy', async () => {
+    const [home, elsewhere] = [await scratchDir(), await scratchDir()];
+    const path = join(home, 'auth.json');
+    const [before, now] = [join(elsewhere, 'before.json'), join(elsewhere, 'now.json')];
+    for (const copy of [before, now]) await writeFile(copy, 'old');
+    await symlink(before, path);
+    const stage = await new AuthFile(path, systemFileSystem, systemClock).stage(3);
+    await rm(path);
+    await symlink(now, path);
+    expect(await stage.commit('old', 'new')).toBe(false);
+    await stage.discard();
+    expect(await readFile(before, 'utf8')).toBe('old');
+    expect(await readFile(now, 'utf8')).toBe('old');
   });
 
   it('keeps a symbolic link a symbolic link, and works beside the real file', async () => {
