@@ -32,7 +32,7 @@ export interface RotationsOptions extends Omit<RotationPorts, 'onHarvest' | 'end
 /** The rotations of one account, one at a time, and what became of them. */
 export class Rotations {
   readonly #options: RotationsOptions;
-  readonly #setbacks = new Setbacks();
+  readonly #setbacks: Setbacks;
   readonly #counts = { own: 0, requests: 0, failures: 0 };
   readonly #unknown = new Set<string>();
   /** Tokens that were sent once, and may have been spent: what became of a later sending says nothing of the first. */
@@ -41,6 +41,7 @@ export class Rotations {
 
   constructor(options: RotationsOptions) {
     this.#options = options;
+    this.#setbacks = new Setbacks(options.time);
   }
 
   /** The rotation in flight. Never rejects. */

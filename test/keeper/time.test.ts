@@ -59,6 +59,27 @@ async function neverExpired(world: World, keeper: Keeper, minutes: number): Prom
 }
 
 describe('a clock that is ahead by 5 h', () => {
+  it('does not make a pause before the next attempt longer once it is known', async () => {
+    const world = new World();
+    world.server.aheadMs = -5 * HOUR;
+    world.logIn(HOUR);
+    const first = world.file.text;
+    world.server.answers = [offline];
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('offline');
+    // Another account is there for a moment, and its rotation tells the time.
+    world.logIn(HOUR);
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-2']);
+    expect(keeper.snapshot().clockOffsetMs).toBeCloseTo(-5 * HOUR, -4);
+    world.file.text = first;
+    await keeper.observe();
+    expect(keeper.state.reason).toBe('offline');
+    await world.clock.advance(30 * SECOND);
+    expect(keeper.state).toMatchObject({ name: 'fresh', serving: true });
+  });
+
   it('costs one request, whose Date tells: tokens that look expired are none', async () => {
     const world = new World();
     world.server.aheadMs = -5 * HOUR;
