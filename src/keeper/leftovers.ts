@@ -1,7 +1,7 @@
 import { readClaims } from '../core/claims.js';
 import { describeError } from '../errors.js';
 import type { Contents } from './contents.js';
-import { isRotation } from './harvest.js';
+import { isRotation, type Harvest } from './harvest.js';
 import type { JournalPort, LogPort } from './ports.js';
 import { recover, type Recovery } from './recover.js';
 import type { ServerTime } from './server-time.js';
@@ -9,8 +9,8 @@ import type { ServerTime } from './server-time.js';
 const LOOK_MS = 3600 * 1000;
 
 /**
- * What waits in the journal for a login that is away may come back with the file, out of a backup for example. After a
- * month it is dropped all the same: its access token has expired long since (facts 1.5), nobody has missed the login,
+ * What waits in the journal is for a login that is away: its file may come back out of a backup, or because somebody who
+ * uses several accounts switches back to it. After a month it is dropped all the same: its access token has expired long since (facts 1.5), nobody has missed the login,
  * and a logout should not leave a live refresh token on the disk for ever. The token that was spent for it stays
  * buried, so that a file from a backup still older asks for a login instead of ending a family by reuse.
  */
@@ -47,7 +47,7 @@ export class Leftovers {
 
   /** Drops what nobody waits for, or for too long; looks after `outdate`, and once an hour. Never rejects. */
   async sweep(): Promise<void> {
-    const { account, journal, time, contents, log } = this.#options;
+    const { account, journal, time, log } = this.#options;
     if (!this.#options.isQuiet()) return;
     if (time.monotonicMs() - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = time.monotonicMs();
@@ -56,10 +56,7 @@ export class Leftovers {
         const { spent } = left;
         if (this.#takeUp(left) || !left.isOwn || this.#isWanted(left)) continue;
         const isOld = this.#ageMs(left) > LONGEST_WAIT_MS;
-        // Somebody else's login is in the place of the one that it was for, and the record can tell what it told.
-        const isOver =
-          contents.ledger.login.kind !== 'none' && !(left.kind === 'unknown' && journal.isShared);
-        if (!isOld && !isOver) continue;
+        if (!isOld && !this.#isOver(left)) continue;
         await this.#drop(left);
         log.info(
           { account, spent },
@@ -113,6 +110,21 @@ export class Leftovers {
     return true;
   }
 
+  /**
+   * Whether another login is there for good. That of another account is there until somebody switches back: tokens that
+   * came for the first one wait for it. One of the same account was made in its place.
+   */
+  #isOver(left: Recovery): boolean {
+    const { login } = this.#options.contents.ledger;
+    if (login.kind === 'none') return false;
+    // What tells only of a doubt is told by the record from now on, to those who read it.
+    if (left.kind === 'unknown') return !this.#options.journal.isShared;
+    // The refresh token that is in the first one's file lives: there are more where these came from.
+    if (!isRotation(left.harvest)) return true;
+    const accountId = accountOf(left.harvest);
+    return accountId !== null && accountId === login.credential.accountId;
+  }
+
   /** Whether the file of this moment has something to do with it. */
   #isWanted({ kind, spent }: Recovery): boolean {
     if (kind === 'harvest') return this.#options.contents.pending?.spent === spent;
@@ -123,6 +135,14 @@ export class Leftovers {
     const { login } = this.#options.contents.ledger;
     return login.kind === 'chatgpt' && login.refreshToken.fingerprint === fingerprint;
   }
+}
+
+/** Whose tokens they are; null if they do not say. */
+function accountOf({ tokens }: Harvest): string | null {
+  const accounts = [tokens.accessToken, tokens.idToken].map((token) =>
+    token === null ? null : readClaims(token.reveal()).accountId,
+  );
+  return accounts.find((account) => account !== null) ?? null;
 }
 
 function issuedAtMs(left: Recovery): number | null {

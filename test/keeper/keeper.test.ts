@@ -301,20 +301,6 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(keeper.state.name).toBe('fresh');
   });
 
-  it('drops a journal that belongs to a login which is no longer the file’s', async () => {
-    const world = new World();
-    world.logIn(HOUR, 0);
-    const tokens = JSON.stringify({
-      access_token: world.server.issue(0, HOUR),
-      refresh_token: 'of-another-login',
-    });
-    world.journal.left.set(fingerprintOf('spent long ago'), tokens);
-    const keeper = await world.keeper();
-    expect(keeper.state.name).toBe('fresh');
-    expect(refreshTokenIn(world.file.text)).toBe('refresh-1');
-    expect(world.journal.left.size).toBe(0);
-  });
-
   it('keeps them through a time in which the file cannot be read', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EMPTY_RECORD } from '../../src/core/account-record.js';
 import type { Keeper } from '../../src/keeper/keeper.js';
-import { fingerprintOf } from '../support/tokens.js';
+import { fingerprintOf, signJwt } from '../support/tokens.js';
 import { DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
 
 const SPENT = fingerprintOf('refresh-1');
@@ -10,6 +10,19 @@ const SPENT = fingerprintOf('refresh-1');
 function leave(world: World, answer: object, startedAtMs = world.clock.now()): void {
   world.journal.left.set(SPENT, JSON.stringify(answer));
   world.journal.startedAtMs.set(SPENT, startedAtMs);
+}
+
+/** An access token that says whose it is. */
+function jwtOf(world: World, accountId: string): string {
+  const iat = world.clock.now() / 1000;
+  const auth = { chatgpt_account_id: accountId };
+  return signJwt({ iat, exp: iat + 3600, 'https://api.openai.com/auth': auth });
+}
+
+/** An auth.json of an account. */
+function ofAccount(world: World, accountId: string, refreshToken: string): string {
+  const text = loginText(jwtOf(world, accountId), refreshToken, world.clock.now());
+  return text.replace('"account_id": "a"', `"account_id": "${accountId}"`);
 }
 
 describe('the journal of a server that does not rotate refresh tokens', () => {
@@ -80,6 +93,32 @@ describe('an answer in the journal whose file is gone', () => {
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
     expect(world.journal.left.size).toBe(0);
     expect(world.server.sent[0]).toBe('refresh-1');
+  });
+
+  it('is kept while another account is there, for a daemon after this one that meets the first one again', async () => {
+    const { world, text } = await vanished();
+    world.file.text = ofAccount(world, 'another', 'refresh-B');
+    const successor = await world.keeper();
+    expect(successor.state.name).toBe('fresh');
+    await successor.tick();
+    await successor.stop();
+    expect(world.journal.left.has(SPENT)).toBe(true);
+    world.file.text = text;
+    await world.keeper();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent[0]).toBe('refresh-1');
+    expect(world.journal.left.size).toBe(0);
+  });
+
+  it('is dropped once its account has logged in anew', async () => {
+    const world = new World();
+    const now = world.clock.now();
+    leave(world, { access_token: jwtOf(world, 'mine'), refresh_token: 'refresh-2' }, now);
+    world.file.text = ofAccount(world, 'mine', 'refresh-new');
+    const keeper = await world.keeper();
+    expect(world.journal.left.size).toBe(0);
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.record?.dead).toEqual([expect.objectContaining({ fingerprint: SPENT })]);
   });
 
   it('is dropped after that; the token that was spent for it is never sent again', async () => {

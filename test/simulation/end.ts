@@ -126,10 +126,23 @@ function blameForLeftovers(world: World, isKept: boolean): void {
   if (stages > 0) world.inspector.blame(`${String(stages)} temporary files are left beside auth.json`);
 }
 
-/** Of what is over no journal is left, but where it tells that the token in the file may be spent. */
+/**
+ * Of what is over no journal is left, but where it tells that the token in the file may be spent, or holds what another
+ * account's file waits for.
+ */
 function blameForJournals(world: World, daemon: Daemon, plan: Plan, token: string): void {
   if (token === '' || plan.isApart) return;
-  const due = `.${new Secret(token).fingerprint}.journal`;
-  const left = world.journalsOf(daemon.process.stateDirectory).filter((name) => !name.endsWith(due));
+  const { server, inspector } = world;
+  const account = server.grantOf(token)?.family.account;
+  const others = inspector.sendings.filter((sending) => {
+    const of = server.grantOf(sending.token)?.family.account;
+    return sending.child !== null && of !== account;
+  });
+  const due = [token, ...others.map((sending) => sending.token)].map(
+    (each) => `.${new Secret(each).fingerprint}.journal`,
+  );
+  const left = world
+    .journalsOf(daemon.process.stateDirectory)
+    .filter((name) => !due.some((suffix) => name.endsWith(suffix)));
   if (left.length > 0) world.inspector.blame(`journals are left: ${left.join(', ')}`);
 }
