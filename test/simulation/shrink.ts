@@ -35,5 +35,5 @@ export async function shrink(
 
 /** The same for violations that differ in their numbers only. */
 function kindOf(violation: string | null): string | null {
-  return violation?.replaceAll(/[\d.]+/g, 'N') ?? null;
+  return violation?.replaceAll(/\b[0-9a-f]{8,12}\b|[\d.]+/g, 'N') ?? null;
 }

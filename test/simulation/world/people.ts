@@ -77,7 +77,7 @@ async function carryOut(world: World, codex: Codex, process: VirtualProcess, dee
     case 'log in':
       return write(loginDocument(server.logIn('somebody'), world.nextNote(), nowMs));
     case 'log in as another':
-      return write(loginDocument(server.logIn('somebody else'), world.nextNote(), nowMs));
+      return write(loginDocument(server.logIn('somebody-else'), world.nextNote(), nowMs));
     case 'log out':
       return removeAuth(codex);
     case 'set a key':

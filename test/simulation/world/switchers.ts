@@ -14,8 +14,8 @@ export type Handling =
 
 const HANDLINGS: ReadonlySet<string> = new Set<Handling>(['take away', 'switch account', 'turn link']);
 const OTHER_ACCOUNT: Readonly<Record<string, string>> = {
-  somebody: 'somebody else',
-  'somebody else': 'somebody',
+  somebody: 'somebody-else',
+  'somebody-else': 'somebody',
 };
 
 export function isHandling(deed: string): deed is Handling {
@@ -70,7 +70,7 @@ function turnLink(world: World, process: VirtualProcess): Promise<void> {
     if (node === undefined || !('target' in node)) return;
     const isFirst = node.target === '/data/auth.json';
     const target = isFirst ? '/data/other.json' : '/data/auth.json';
-    if (disk.find(target) === undefined) disk.put(target, fileOf(world, freshLogin(world, 'somebody else')));
+    if (disk.find(target) === undefined) disk.put(target, fileOf(world, freshLogin(world, 'somebody-else')));
     home.set('auth.json', { target });
   });
 }
