@@ -31,7 +31,7 @@ export interface RunOptions {
 
 const SECOND = 1000;
 /** A run that goes on for longer is stuck. */
-const MOST_STEPS = 1_000_000;
+const MOST_STEPS = 5_000_000;
 
 /** Lets everything happen that a plan says, looks at every step, and judges how it ended. */
 export async function run(

@@ -257,7 +257,7 @@ export class World implements Host {
 
 const STAGE_NAME = /^\.(?:auth|other)\.json\.codex-authd-/;
 const RECORD_NAME = /^default-[0-9a-f]{12}\.json$/;
-const LOGIN_NAME = /^(?:auth|other)\.json(?:\.off|\.somebody|\.somebody else)?$/;
+const LOGIN_NAME = /^(?:auth|other)\.json(?:\.off|\.somebody|\.somebody-else)?$/;
 
 function shorten(path: string): string {
   return path
