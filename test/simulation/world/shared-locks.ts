@@ -4,6 +4,8 @@ import type { Host, VirtualProcess } from './process.js';
 /** A lease: its holder renews it for as long as it runs. */
 interface Lease {
   readonly holder: VirtualProcess;
+  /** Since when it is renewed no more, although its holder runs; null if it is. */
+  abandonedAtMs: number | null;
   isReleased: boolean;
   /** Somebody else has it: its holder learns of that when it goes on. */
   isTaken: boolean;
@@ -24,11 +26,13 @@ export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: H
       process.operate('mkdir', path, () => {
         const found = table.get(path);
         if (found?.isReleased === false) {
-          if (host.timeline.nowMs - found.holder.ranUntilMs <= STALE_MS) return null;
+          const renewedAtMs = Math.min(found.abandonedAtMs ?? Infinity, found.holder.ranUntilMs);
+          if (host.timeline.nowMs - renewedAtMs <= STALE_MS) return null;
           lose(found, path);
         }
         const lease: Lease = {
           holder: process,
+          abandonedAtMs: null,
           isReleased: false,
           isTaken: false,
           isCompromised: false,
@@ -37,13 +41,13 @@ export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: H
         process.isSuperseded = false;
         table.set(path, lease);
         host.onWritten(process, path);
-        return heldLease(process, lease, path, table);
+        return heldLease(process, lease, path, table, host);
       }),
     remove: (path) => process.operate('unlink', path, () => void table.delete(path)).catch(() => undefined),
   };
 }
 
-function heldLease(process: VirtualProcess, lease: Lease, path: string, table: LockTable) {
+function heldLease(process: VirtualProcess, lease: Lease, path: string, table: LockTable, host: Host) {
   return {
     get isCompromised() {
       return lease.isCompromised;
@@ -54,14 +58,16 @@ function heldLease(process: VirtualProcess, lease: Lease, path: string, table: L
       lease.isCompromised ||= !isThere;
       return !lease.isCompromised;
     },
-    /** One that was lost is its successor's to release. */
-    release: (): Promise<void> =>
-      process
+    /** One that was lost is its successor's to release; one that cannot be removed becomes stale. */
+    release: (): Promise<void> => {
+      lease.abandonedAtMs = host.timeline.nowMs;
+      return process
         .operate('unlink', path, () => {
           lease.isReleased = true;
           if (table.get(path) === lease) table.delete(path);
         })
-        .catch(() => undefined),
+        .catch(() => undefined);
+    },
   };
 }
 
