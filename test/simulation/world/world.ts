@@ -201,19 +201,20 @@ export class World implements Host {
     return entries.filter((name) => name.endsWith('.journal'));
   }
 
-  /** The temporary files beside auth.json. */
+  /** The temporary files of auth.json: of the file that it leads to, for nobody looks for those of another one. */
   stages(): Inode[] {
-    return this.#stagesIn(splitPath(this.realPath).directory);
+    const { directory, name } = splitPath(this.realPath);
+    return this.#filesIn(directory, (each) => each.startsWith(`.${name}.codex-authd-`));
   }
 
   /** The same, also where auth.json was before. */
   allStages(): Inode[] {
-    return [this.home, '/data'].flatMap((path) => this.#stagesIn(path));
+    return [this.home, '/data'].flatMap((path) => this.#filesIn(path, (name) => STAGE_NAME.test(name)));
   }
 
-  #stagesIn(path: string): Inode[] {
+  #filesIn(path: string, isMeant: (name: string) => boolean): Inode[] {
     return [...(this.disk.directories.get(path)?.now ?? [])].flatMap(([name, node]) =>
-      STAGE_NAME.test(name) && node instanceof Inode ? [node] : [],
+      isMeant(name) && node instanceof Inode ? [node] : [],
     );
   }
 
