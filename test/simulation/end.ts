@@ -36,6 +36,7 @@ export async function judgeEnd(
   );
   await goOn(() => isOver);
   if (inspector.violation !== null) return;
+  world.isWell = true;
 
   const daemon = await pick(world, daemons, goOn);
   if (daemon?.kept == null) {
@@ -57,12 +58,14 @@ export async function judgeEnd(
   else if (login.kind !== 'chatgpt') expectState(world, seen, ['fresh']);
   else if (world.server.isLive(token)) {
     expectState(world, seen, ['fresh', 'refreshing']);
-    let outcome = 'none';
-    void daemon.ask({ minValidMs: Math.min(60_000, plan.lifetimeMs / 4), waitMs: 60_000 }).then((result) => {
-      outcome = result;
-    });
-    await goOn(() => outcome !== 'none');
-    if (outcome !== 'served') inspector.blame(`a consumer was ${outcome}, although all is well`);
+    for (const part of [0.25, 0.9]) {
+      let outcome = 'none';
+      void daemon.ask({ minValidMs: part * plan.lifetimeMs, waitMs: 60_000 }).then((result) => {
+        outcome = result;
+      });
+      await goOn(() => outcome !== 'none');
+      if (outcome !== 'served') inspector.blame(`a consumer was ${outcome}, although all is well`);
+    }
     await judgeHealing(daemons, inspector, goOn);
   } else {
     expectState(world, seen, ['login_required']);

@@ -103,6 +103,10 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
     const answer = await send(...sending);
     return answer.kind === 'lost' ? send(...sending) : answer;
   }),
+  'know nothing of Retry-After': onEndpoint((send) => async (...sending) => {
+    const answer = await send(...sending);
+    return answer.kind === 'answered' ? { ...answer, retryAfter: null } : answer;
+  }),
   'ask a dead token again': onEndpoint((send) => async (...sending) => {
     const answer = await send(...sending);
     return answer.kind === 'answered' && answer.status === 401 ? { ...answer, status: 500 } : answer;

@@ -57,6 +57,15 @@ describe('the simulation finds a daemon that would', () => {
     expect(found).toBe('reports of consumers drive the token endpoint');
   }, 60_000);
 
+  it('give out what is valid for less than was asked', async () => {
+    const policy = { ...DEFAULT_POLICY, minAgeMs: 10 ** 12 };
+    let found: string | null = null;
+    for (let seed = 0; found === null && seed < MOST_SEEDS; seed += 1) {
+      found = (await run(planOf(seed), { policy })).violation;
+    }
+    expect(found).toMatch(/^daemon-.* gave a token that lives .*, less than was asked$/);
+  }, 60_000);
+
   it('hear one report, and no other', async () => {
     const policy = { ...DEFAULT_POLICY, rejectionIntervalMs: 10 ** 12 };
     let found: string | null = null;

@@ -99,6 +99,7 @@ export class Daemon {
       const credential = await kept.keeper.credential(request);
       if (process.hasEnded()) return 'down';
       this.#world.inspector.onTold(process, credential);
+      if (this.#world.isWell) this.#world.inspector.onServed(process, credential, request.minValidMs);
       return 'served';
     } catch {
       if (!process.hasEnded()) this.#world.inspector.onRefused(process);
@@ -110,7 +111,7 @@ export class Daemon {
     const kept = this.#kept;
     const process = this.#process;
     if (kept === null || !process.isAlive) return;
-    this.#world.inspector.onDemand(process);
+    this.#world.inspector.onOrder(process);
     try {
       const credential = await kept.keeper.refresh({ waitMs: 25_000 });
       if (!process.hasEnded()) this.#world.inspector.onTold(process, credential);

@@ -86,12 +86,22 @@ export class Inspector implements Witness {
     this.#wishes.of(process).demandAtMs = this.#scene.world.timeline.monotonicMs;
   }
 
+  onOrder(process: VirtualProcess): void {
+    this.onDemand(process);
+    this.#wishes.of(process).orderAtMs = this.#scene.world.timeline.monotonicMs;
+  }
+
   onReport(process: VirtualProcess, fingerprint: string): void {
-    this.#wishes.of(process).reported.add(fingerprint);
+    const { reported } = this.#wishes.of(process);
+    if (!reported.has(fingerprint)) reported.set(fingerprint, this.#scene.world.timeline.monotonicMs);
   }
 
   onTold(process: VirtualProcess, credential: PublishedCredential): void {
     this.#telling.onTold(process, credential);
+  }
+
+  onServed(process: VirtualProcess, credential: PublishedCredential, minValidMs: number): void {
+    this.#telling.onServed(process, credential, minValidMs);
   }
 
   onRefused(process: VirtualProcess): void {

@@ -12,8 +12,10 @@ const LEASE_LOST = 'the lease was lost while its holder was stopped';
 const JOURNAL_BYTES = 1024 * 1024;
 const STAGE_BYTES = 16 * 1024;
 const LAST_SAFE_MOMENT_MS = 600_000;
-/** How far apart sendings are that nothing but a report explains, less what one may take from its decision on. */
-const REPORTS_APART_MS = 50_000;
+/** How long after a report that made a daemon send no other report makes it send. */
+const REPORTS_APART_MS = 59_000;
+/** Instants are counted in whole milliseconds. */
+const TIMER_MS = 1;
 /** Longer than any consumer waits. */
 const DEMAND_MS = 60_000;
 
@@ -44,6 +46,7 @@ export class SendingJudge {
       for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
     this.#demandRoom(process, fingerprint);
     this.#judgeHaste(process);
+    this.#judgePatience(process, token);
     const sending: Sending = {
       token,
       process,
@@ -55,6 +58,7 @@ export class SendingJudge {
       access: null,
       isRejected: false,
       isUntouched: false,
+      unwantedUntilMs: -Infinity,
       isSealed: false,
       isStored: false,
       isConcluded: false,
@@ -105,7 +109,7 @@ export class SendingJudge {
     const grant = world.server.accessOf(document?.tokens?.access_token ?? '');
     const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
     const isRaced = this.#scene.fileToken !== earlier.token;
-    const isReported = this.#wishes.isReported(process, grant?.token);
+    const isReported = this.#wishes.reportedAtMs(process, grant?.token) !== undefined;
     if (world.timeline.nowMs < lastSafeMs && !world.wasClockSet && !isRaced && !isReported) {
       this.#scene.blame('a refresh token was sent again although nobody knew what had become of it');
     }
@@ -124,10 +128,23 @@ export class SendingJudge {
     const isDemanded = timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
     const isRetry = this.#scene.sendings.findLast((sending) => sending.process === process)?.access === null;
     if (isDue || isDemanded || isRetry || wasClockSet || wasStopped || hadDiskTrouble) return;
-    if (!this.#wishes.isReported(process, grant?.token)) return;
+    const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
+    if (reportedAtMs === undefined) return;
     const sinceMs = timeline.monotonicMs - wishes.drivenAtMs;
-    wishes.drivenAtMs = timeline.monotonicMs;
+    wishes.drivenAtMs = reportedAtMs;
     if (sinceMs < REPORTS_APART_MS) this.#scene.blame('reports of consumers drive the token endpoint');
+  }
+
+  /** Whether the server is asked sooner than it wants: only on somebody's order, or where a clock was set. */
+  #judgePatience(process: VirtualProcess, token: string): void {
+    const { timeline, wasClockSet } = this.#scene.world;
+    const last = this.#scene.sendings.findLast(
+      (sending) => sending.process === process && sending.token === token,
+    );
+    const isOrdered = timeline.monotonicMs - this.#wishes.of(process).orderAtMs < DEMAND_MS;
+    if (last === undefined || isOrdered || wasClockSet) return;
+    if (timeline.nowMs < last.unwantedUntilMs - TIMER_MS)
+      this.#scene.blame('a refresh token was sent again before the server wanted it');
   }
 
   /** Before a token is sent, its answer must have a place. */

@@ -44,6 +44,15 @@ export class TellingJudge {
     this.#scene.blame(`${process.name} refused a consumer although a valid token was there`);
   }
 
+  /** A consumer was given what it had asked for, while nothing stood in the way. */
+  onServed(process: VirtualProcess, credential: PublishedCredential, minValidMs: number): void {
+    const { world } = this.#scene;
+    const grant = world.server.accessOf(credential.accessToken.reveal());
+    const leftMs = (grant?.expiresAtMs ?? Infinity) - world.timeline.nowMs;
+    if (leftMs < minValidMs - DATE_ERROR_MS)
+      this.#scene.blame(`${process.name} gave a token that lives ${String(leftMs)} ms, less than was asked`);
+  }
+
   onTold(process: VirtualProcess, credential: PublishedCredential): void {
     const world = this.#scene.world;
     const nowMs = world.timeline.nowMs;

@@ -46,6 +46,8 @@ export interface Sending {
   isRejected: boolean;
   /** The server said "later", and has not touched the token. */
   isUntouched: boolean;
+  /** Before then the server does not want it again. */
+  unwantedUntilMs: number;
   /** The new tokens have been where a loss of power leaves them. */
   isSealed: boolean;
   /** The new tokens have been in auth.json. */
@@ -171,6 +173,7 @@ export class Network {
       case 'refused':
         await process.wait(this.#latencyMs());
         sending.isUntouched = true;
+        sending.unwantedUntilMs = this.#host.timeline.nowMs + Number(mishap.retryAfter ?? 0) * 1000;
         return this.#deliver(
           process,
           sending,

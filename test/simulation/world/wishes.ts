@@ -3,10 +3,13 @@ import type { VirtualProcess } from './process.js';
 
 /** What consumers wanted of one daemon. */
 interface Wish {
-  /** The fingerprints of the access tokens that were reported as rejected. */
-  readonly reported: Set<string>;
-  /** When anything else was last asked of it, and when a report last made it send, by the monotonic clock. */
+  /** When access tokens were first reported as rejected, by their fingerprints. All times are the monotonic clock's. */
+  readonly reported: Map<string, number>;
+  /** When anything else was last asked of it. */
   demandAtMs: number;
+  /** When somebody last told it to rotate, whatever stands against it. */
+  orderAtMs: number;
+  /** When the report came that made it send last. */
   drivenAtMs: number;
 }
 
@@ -17,12 +20,14 @@ export class Wishes {
   of(process: VirtualProcess): Wish {
     const known = this.#byProcess.get(process);
     if (known !== undefined) return known;
-    const none = { reported: new Set<string>(), demandAtMs: -Infinity, drivenAtMs: -Infinity };
+    const never = { demandAtMs: -Infinity, orderAtMs: -Infinity, drivenAtMs: -Infinity };
+    const none = { reported: new Map<string, number>(), ...never };
     this.#byProcess.set(process, none);
     return none;
   }
 
-  isReported(process: VirtualProcess, token: string | undefined): boolean {
-    return token !== undefined && this.of(process).reported.has(new Secret(token).fingerprint);
+  /** When an access token was first reported to a daemon; undefined if it never was. */
+  reportedAtMs(process: VirtualProcess, token: string | undefined): number | undefined {
+    return token === undefined ? undefined : this.of(process).reported.get(new Secret(token).fingerprint);
   }
 }
