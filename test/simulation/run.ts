@@ -1,4 +1,5 @@
 import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
+import type { CredentialRequest } from '../../src/keeper/snapshot.js';
 import type { Surroundings } from '../../src/surroundings.js';
 import { Daemon } from './world/daemon.js';
 import { judgeEnd } from './end.js';
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly isTraced?: boolean;
   /** Another one than the daemon has by default. */
   readonly policy?: RefreshPolicy;
+  /** What a daemon hears of what a consumer asks for. */
+  readonly hear?: (request: CredentialRequest) => CredentialRequest;
 }
 
 const SECOND = 1000;
@@ -36,7 +39,12 @@ const MOST_STEPS = 5_000_000;
 /** Lets everything happen that a plan says, looks at every step, and judges how it ended. */
 export async function run(
   plan: Plan,
-  { tamper = (same) => same, isTraced = false, policy = DEFAULT_POLICY }: RunOptions = {},
+  {
+    tamper = (same) => same,
+    isTraced = false,
+    policy = DEFAULT_POLICY,
+    hear = (same) => same,
+  }: RunOptions = {},
 ): Promise<Report> {
   const tickMs = Math.min(Math.max(plan.lifetimeMs / 4, 10 * SECOND), 24 * 3600 * SECOND);
   const state = '/home/somebody/.local/state/codex-authd';
@@ -55,6 +63,7 @@ export async function run(
       tickMs,
       tamper,
       policy,
+      hear,
     });
   });
   const counts = { crashes: 0, faults: 0, rivalWrites: 0 };

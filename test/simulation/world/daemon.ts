@@ -19,6 +19,7 @@ export interface DaemonOptions {
   readonly machine: string;
   readonly tickMs: number;
   readonly policy: RefreshPolicy;
+  readonly hear: (request: CredentialRequest) => CredentialRequest;
   /** How well changes of the file are noticed. */
   readonly watch: 'keen' | 'lossy' | 'deaf';
   /** Puts a fault in. */
@@ -96,7 +97,7 @@ export class Daemon {
     if (kept === null || !process.isAlive) return 'down';
     this.#world.inspector.onDemand(process);
     try {
-      const credential = await kept.keeper.credential(request);
+      const credential = await kept.keeper.credential(this.#options.hear(request));
       if (process.hasEnded()) return 'down';
       this.#world.inspector.onTold(process, credential);
       if (this.#world.isWell) this.#world.inspector.onServed(process, credential, request.minValidMs);
