@@ -116,10 +116,10 @@ export class VirtualProcess {
     for (const [inode, holder] of this.#locked) this.unlock(inode, holder);
   }
 
-  /** SIGSTOP, and SIGCONT after a while. */
+  /** SIGSTOP, and SIGCONT after a while: the last one counts. */
   stop(durationMs: number): void {
     this.#haltedAtMs = this.ranUntilMs;
-    this.#stoppedUntilMs = this.#host.timeline.nowMs + durationMs;
+    this.#stoppedUntilMs = Math.max(this.#stoppedUntilMs, this.#host.timeline.nowMs + durationMs);
   }
 
   lock(inode: Inode, holder: object): boolean {
