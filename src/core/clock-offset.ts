@@ -14,14 +14,18 @@ export interface Dated {
 /** A `Date` header counts whole seconds (RFC 9110 §5.6.7). */
 const DATE_STEP_MS = 1000;
 
+/** No request takes longer, but one in which the machine slept. */
+const LONGEST_REQUEST_MS = 60_000;
+
 /**
  * The offset after an answer: none if that is possible, else what was taken for it until now, moved only as far as the
- * answer compels.
+ * answer compels. One that came after a sleep tells too little to forget what is known.
  */
 export function offsetFromDate({ dateMs, sentAtMs, receivedAtMs }: Dated, offsetMs: number): number {
   const lowest = dateMs - receivedAtMs;
   const highest = dateMs + DATE_STEP_MS - sentAtMs;
-  if (lowest <= 0 && highest >= 0) return 0;
+  const isTelling = highest - lowest <= LONGEST_REQUEST_MS;
+  if (isTelling && lowest <= 0 && highest >= 0) return 0;
   return Math.min(Math.max(offsetMs, lowest), highest);
 }
 

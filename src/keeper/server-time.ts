@@ -92,7 +92,7 @@ export class ServerTime implements Clock {
       this.#current?.claims ?? null,
     );
     if (dateMs === null) return;
-    this.#baseMs = offsetFromDate({ dateMs, sentAtMs, receivedAtMs }, this.#baseMs);
+    this.#baseMs = offsetFromDate({ dateMs, sentAtMs, receivedAtMs }, this.#offsetMs);
     this.#isLearnt = true;
     this.#issuedMs = null;
   }

@@ -58,6 +58,34 @@ async function neverExpired(world: World, keeper: Keeper, minutes: number): Prom
   }
 }
 
+describe('an answer that comes after the machine has slept', () => {
+  it('does not make a clock less behind than a token has told: what has expired is not given out', async () => {
+    const world = new World();
+    world.logIn(HOUR, 55 * MINUTE);
+    // By this clock the token has not been issued yet.
+    world.setClock(-26 * HOUR);
+    const keeper = await world.keeper({ activate: false });
+    world.server.answers = [
+      () => {
+        const answer = world.server.rotation();
+        const date = new Date(world.server.now()).toUTCString();
+        world.sleep(3 * HOUR);
+        if (answer.kind !== 'answered') throw new Error('no answer');
+        return { ...answer, date };
+      },
+    ];
+    const before = world.events.length;
+    keeper.activate();
+    await world.clock.advance(51 * MINUTE);
+    const told = world.events.slice(before).filter((event) => event.type === 'credential');
+    const ends = told.map(({ credential }) => credential.expiresAtMs ?? Infinity);
+    expect(ends.filter((endMs) => endMs <= world.server.now())).toEqual([]);
+    await world.clock.advance(10 * SECOND);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-2']);
+    expect(keeper.snapshot().credential?.expiresAtMs).toBeGreaterThan(world.server.now());
+  });
+});
+
 describe('a clock that is ahead by 5 h', () => {
   it('does not make a pause before the next attempt longer once it is known', async () => {
     const world = new World();

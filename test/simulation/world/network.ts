@@ -169,7 +169,7 @@ export class Network {
         return this.#lose(process);
       case 'gateway':
         if (mishap.carriedOut) await this.#arrive(token);
-        return this.#answer({ status: mishap.status, body: '<html>' });
+        return answerOf(this.#dated({ status: mishap.status, body: '<html>' }));
       case 'refused':
         await process.wait(this.#latencyMs());
         sending.isUntouched = true;
@@ -177,13 +177,15 @@ export class Network {
         return this.#deliver(
           process,
           sending,
-          refusal(mishap.status, mishap.code),
+          this.#dated(refusal(mishap.status, mishap.code)),
           onBytes,
           mishap.retryAfter,
         );
-      case 'garbled':
-        await this.#arrive(token);
-        return this.#deliver(process, sending, { status: 200, body: '<html>hello</html>' }, onBytes);
+      case 'garbled': {
+        const { dateMs } = await this.#arrive(token);
+        const page = { status: 200, body: '<html>hello</html>', dateMs };
+        return this.#deliver(process, sending, page, onBytes);
+      }
       case 'answer torn':
       case 'no way':
       case undefined:
@@ -197,12 +199,12 @@ export class Network {
   }
 
   /** The request goes on its way whatever becomes of its sender. */
-  #arrive(token: string): Promise<Response> {
+  #arrive(token: string): Promise<Dated> {
     return new Promise((resolve) => {
       this.#host.timeline.after(
         this.#latencyMs(),
         () => {
-          resolve(this.#server.receive(token, 'us'));
+          resolve(this.#dated(this.#server.receive(token, 'us')));
         },
         false,
       );
@@ -212,10 +214,11 @@ export class Network {
   async #deliver(
     process: VirtualProcess,
     sending: Sending,
-    { status, body }: Response,
+    response: Dated,
     onBytes: (bytes: Uint8Array) => void,
     retryAfter: string | null = null,
   ): Promise<Answer> {
+    const { status, body } = response;
     const cut = this.#host.random.chance(0.3) ? this.#host.random.below(body.length) : 0;
     if (cut > 0) {
       onBytes(Buffer.from(body.slice(0, cut)));
@@ -228,7 +231,7 @@ export class Network {
     if (status === 200) sending.access = accessIn(body);
     if (status !== 200) sending.isRejected = !sending.isUntouched;
     this.#witness.onAnswer(sending);
-    return this.#answer({ status, body }, retryAfter);
+    return answerOf(response, retryAfter);
   }
 
   async #lose(process: VirtualProcess): Promise<Answer> {
@@ -245,11 +248,19 @@ export class Network {
     return 5 + this.#host.random.next() * 500;
   }
 
-  /** The server's clock is right. */
-  #answer({ status, body }: Response, retryAfter: string | null = null): Answer {
-    const date = new Date(this.#host.timeline.nowMs).toUTCString();
-    return { kind: 'answered', status, body, retryAfter, date };
+  /** The server's clock is right, and shows when it answered: not when that comes. */
+  #dated(response: Response): Dated {
+    return { ...response, dateMs: this.#host.timeline.nowMs };
   }
+}
+
+/** A response, and when it was made. */
+interface Dated extends Response {
+  readonly dateMs: number;
+}
+
+function answerOf({ status, body, dateMs }: Dated, retryAfter: string | null = null): Answer {
+  return { kind: 'answered', status, body, retryAfter, date: new Date(dateMs).toUTCString() };
 }
 
 function accessIn(body: string): string | null {
