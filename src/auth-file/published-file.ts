@@ -173,7 +173,7 @@ export class PublishedFile {
   }
 
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    return withCodexLocks(this.#fs, this.path, this.path, this.#clock, work);
+    return withCodexLocks(this.#fs, this.path, this.path, this.#clock, work, 'refuse');
   }
 
   #refusal(what: string): AuthdError {
