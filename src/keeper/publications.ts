@@ -49,14 +49,9 @@ export class Publications {
   /** The directories that the configuration names. What it does not name any more is removed. */
   async configure(directories: readonly string[]): Promise<void> {
     await this.#inTurn(async () => {
-      const { account, log } = this.#options;
       const isNamed = ({ file }: Publication): boolean => directories.includes(file.directory);
       for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
-        try {
-          await this.#drop(dropped);
-        } catch (error) {
-          log.warn({ account, directory: dropped.file.directory, reason: describeError(error) }, NOT_REMOVED);
-        }
+        await this.#dropOrWarn(dropped);
       }
       for (const directory of directories) this.#add(directory, 'config');
     });
@@ -120,6 +115,21 @@ export class Publications {
     await this.#turn;
   }
 
+  /**
+   * The account is kept no more: nobody would renew what is in the files, so they are removed. What was asked for on the
+   * socket is remembered, for when the account is kept again.
+   */
+  async retire(): Promise<void> {
+    this.#isClosed = true;
+    await this.#inTurn(async () => {
+      for (const publication of this.#all) {
+        if (publication.source === 'config') await this.#dropOrWarn(publication);
+        else await this.#watchCondition(publication, () => publication.follow(RETIRED));
+        publication.release();
+      }
+    });
+  }
+
   async #followUntilClean(): Promise<void> {
     try {
       while (this.#isDirty && !this.#isClosed) {
@@ -165,18 +175,29 @@ export class Publications {
     return removed;
   }
 
+  async #dropOrWarn(publication: Publication): Promise<void> {
+    try {
+      await this.#drop(publication);
+    } catch (error) {
+      this.#warnOfRemains(publication, error);
+    }
+  }
+
   /** Nobody was told that it is published: what came of it is taken back as far as possible. */
   async #undo(publication: Publication): Promise<void> {
-    const { account, log } = this.#options;
     this.#all = this.#all.filter((each) => each !== publication);
     publication.release();
     try {
       await publication.takeBack();
       await this.#save();
     } catch (error) {
-      const { directory } = publication.file;
-      log.warn({ account, directory, reason: describeError(error) }, NOT_REMOVED);
+      this.#warnOfRemains(publication, error);
     }
+  }
+
+  #warnOfRemains({ file: { directory } }: Publication, error: unknown): void {
+    const { account, log } = this.#options;
+    log.warn({ account, directory, reason: describeError(error) }, 'a published file could not be removed');
   }
 
   #find(directory: string): Publication | undefined {
@@ -226,5 +247,5 @@ export class Publications {
   }
 }
 
-const NOT_REMOVED = 'a published file could not be removed';
+const RETIRED = { kind: 'none', detail: 'the account is kept no more', hint: null } as const;
 const PUBLISH_AGAIN = 'publish again where consumers need it; what lies there is not kept fresh any more';
