@@ -215,6 +215,14 @@ describe('the token goes nowhere else', () => {
     expect(api.seen).toMatchObject([{ path: '/backend-api/codex/../wham', authorization: undefined }]);
   });
 
+  it('not to a host that is told a whole address, as a proxy is', async () => {
+    const { base, dispatcher } = await setUp('old');
+    const other = await startBackend();
+    const { body } = await dispatcher.request({ origin: other.origin, path: `${base}/a`, method: 'GET' });
+    await body.dump();
+    expect(other.seen).toMatchObject([{ path: `${base}/a`, authorization: undefined, accountId: undefined }]);
+  });
+
   it('not to another host after a redirect, on whichever side that is followed', async () => {
     const { api, source, base } = await setUp('old');
     const other = await startBackend();

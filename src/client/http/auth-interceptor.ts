@@ -75,7 +75,9 @@ export function authInterceptor(
 /** Where a request goes; null if that cannot be said, or it is no plain request. */
 function addressOf({ origin, path, method }: DispatchOptions): URL | null {
   if (origin === undefined || method === 'CONNECT' || !URL.canParse(path, String(origin))) return null;
-  return new URL(path, origin);
+  const url = new URL(path, origin);
+  // A path may be a whole address of its own; the request goes to the origin all the same.
+  return url.origin === new URL(origin).origin ? url : null;
 }
 
 function withCredential(request: DispatchOptions, credential: CredentialBody): DispatchOptions {
