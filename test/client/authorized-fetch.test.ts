@@ -192,6 +192,19 @@ describe('the token goes nowhere else', () => {
 });
 
 describe('redirects', () => {
+  it('end when the caller gives up, also one that gave its signal in a Request', async () => {
+    const { api, source, base } = await setUp('old');
+    api.redirects.set('/backend-api/codex/a', [302, `${base}/b`]);
+    const giveUp = new AbortController();
+    const sending = authorizedFetch(source, {
+      fetch: (input, init) => {
+        if (input instanceof URL) giveUp.abort(new Error('enough'));
+        return fetch(input, init);
+      },
+    })(new Request(`${base}/a`, { signal: giveUp.signal }));
+    await expect(sending).rejects.toThrow('enough');
+  });
+
   it('end where `fetch` ends them', async () => {
     const { api, source, base } = await setUp('old');
     api.redirects.set('/backend-api/codex/a', [302, 'a']);
