@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { PublishedFile } from '../../src/auth-file/published-file.js';
+import { systemClock } from '../../src/os/clock.js';
+import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
+import { scratchDir } from '../support/scratch-dir.js';
+
+it('a directory that takes no files is told of in the same words each time, so that a log says it once', async () => {
+  const directory = await scratchDir();
+  const refusing: FileSystem = {
+    ...systemFileSystem,
+    open(path, flags, mode) {
+      if (!path.includes('.codex-authd-')) return systemFileSystem.open(path, flags, mode);
+      return Promise.reject(
+        Object.assign(new Error(`EACCES: permission denied, open '${path}'`), { code: 'EACCES' }),
+      );
+    },
+  };
+  const file = new PublishedFile(directory, refusing, systemClock);
+  const attempt = (): Promise<unknown> => file.put('{}', () => true).catch((error: unknown) => error);
+  const [first, second] = [await attempt(), await attempt()];
+  expect(first).toMatchObject({ code: 'storage', message: expect.stringContaining('EACCES') });
+  expect(second).toMatchObject({ message: (first as Error).message });
+});
