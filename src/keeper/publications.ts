@@ -1,5 +1,5 @@
 import type { PublicationRecord, PublicationSource } from '../core/publication.js';
-import { AuthdError, describeError } from '../errors.js';
+import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { LogPort, PublicationPorts } from './ports.js';
 import { Publication, type PublicationContext } from './publication.js';
 import type { Publishable } from './publishable.js';
@@ -75,6 +75,7 @@ export class Publications {
     return this.#inTurn(async () => {
       const wanted = this.#options.publishable();
       const isNew = this.#find(directory) === undefined;
+      if (isNew) await this.#makeRoom();
       const publication = this.#add(directory, 'request');
       publication.mayMake = true;
       try {
@@ -200,6 +201,22 @@ export class Publications {
     log.warn({ account, directory, reason: describeError(error) }, 'a published file could not be removed');
   }
 
+  /**
+   * Who makes a home for each run of Codex need not think of ending each: the ones whose directory has gone are forgotten
+   * when there are too many, and not before, because a directory may be away for a while.
+   */
+  async #makeRoom(): Promise<void> {
+    if (this.#all.length < MOST) return;
+    for (const publication of this.#all) {
+      if (publication.source === 'config' || !(await isGone(publication))) continue;
+      await this.#drop(publication);
+    }
+    if (this.#all.length < MOST) return;
+    throw new AuthdError('bad_request', `the account is published in ${String(MOST)} directories already`, {
+      hint: 'end some of them: `codex-authd publish --stop DIR`; `codex-authd status` names them all',
+    });
+  }
+
   #find(directory: string): Publication | undefined {
     return this.#all.find(({ file }) => file.directory === directory);
   }
@@ -244,6 +261,18 @@ export class Publications {
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => undefined);
     return done;
+  }
+}
+
+/** Each is looked at with every change, and remembered in one file. */
+const MOST = 256;
+
+async function isGone({ file }: Publication): Promise<boolean> {
+  try {
+    await file.locate();
+    return false;
+  } catch (error) {
+    return error instanceof AuthdError && systemErrorCode(error.cause) === 'ENOENT';
   }
 }
 
