@@ -179,6 +179,15 @@ describe('an answer that is held back', () => {
 });
 
 describe('the token goes nowhere else', () => {
+  it('and what is no address is refused at once, not when a request is on its way', async () => {
+    const { source } = await setUp('old');
+    for (const allow of [['gateway.test'], ['']]) {
+      expect(() => authInterceptor(source, { allow })).toThrow(
+        expect.objectContaining({ code: 'bad_request' }),
+      );
+    }
+  });
+
   it('not to another path or host', async () => {
     const { api, dispatcher } = await setUp('old');
     const other = await startBackend();

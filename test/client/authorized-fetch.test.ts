@@ -134,6 +134,15 @@ describe('a 401', () => {
 });
 
 describe('the token goes nowhere else', () => {
+  it('and what is no address is refused at once, not when a request is on its way', async () => {
+    const { source } = await setUp('old');
+    for (const allow of [['gateway.test'], ['']]) {
+      expect(() => authorizedFetch(source, { allow })).toThrow(
+        expect.objectContaining({ code: 'bad_request' }),
+      );
+    }
+  });
+
   it.each([
     '/',
     '/backend-api',
