@@ -1,3 +1,5 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { PublishedFile } from '../../src/auth-file/published-file.js';
 import { systemClock } from '../../src/os/clock.js';
@@ -20,4 +22,28 @@ it('a directory that takes no files is told of in the same words each time, so t
   const [first, second] = [await attempt(), await attempt()];
   expect(first).toMatchObject({ code: 'storage', message: expect.stringContaining('EACCES') });
   expect(second).toMatchObject({ message: (first as Error).message });
+});
+
+it('is removed whatever else lies there under the name of a temporary file', async () => {
+  const directory = await scratchDir();
+  const file = new PublishedFile(directory, systemFileSystem, systemClock);
+  await mkdir(join(directory, '.auth.json.codex-authd-0'));
+  await file.put('{}', () => true);
+  expect(await file.remove(() => true)).toBe('removed');
+  expect(await readdir(directory)).not.toContain('auth.json');
+});
+
+it('is not taken for removed because somebody else removes a temporary file at that moment', async () => {
+  const directory = await scratchDir();
+  await writeFile(join(directory, '.auth.json.codex-authd-0'), '');
+  await writeFile(join(directory, 'auth.json'), '{}');
+  const racing: FileSystem = {
+    ...systemFileSystem,
+    async readdir(path) {
+      const names = await systemFileSystem.readdir(path);
+      await systemFileSystem.unlink(join(path, '.auth.json.codex-authd-0'));
+      return names;
+    },
+  };
+  expect(await new PublishedFile(directory, racing, systemClock).remove(() => true)).toBe('removed');
 });
