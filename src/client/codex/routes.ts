@@ -3,7 +3,7 @@ import { CODEX_BASE_URLS } from '../../core/base-urls.js';
 import { AuthdError } from '../../errors.js';
 import { readCredential } from '../credential.js';
 import { publish } from '../published.js';
-import { withoutLogin, withProvider } from './merge.js';
+import { withoutLogin, withOwnProvider, withProvider } from './merge.js';
 import { commandProvider, environmentProvider, homeProvider } from './provider.js';
 import type { CodexConfig } from './sdk.js';
 
@@ -66,7 +66,9 @@ async function takePublished(request: RouteRequest): Promise<RouteOptions> {
   const directory = resolve(home);
   const baseUrl = request.baseUrl ?? (await readCredential({ ...ask, minValid })).base_url;
   const own = baseUrl === CODEX_BASE_URLS.chatgpt;
-  const made = own ? config : withProvider(config, configOverrides, homeProvider(baseUrl));
+  const made = own
+    ? withOwnProvider(config, configOverrides)
+    : withProvider(config, configOverrides, homeProvider(baseUrl));
   // Last: what is published stays so, and nothing should be that cannot be used.
   await publish({ ...ask, directory });
   return { env: { ...env, CODEX_HOME: directory }, config: { ...LOGIN_IN_FILE, ...made } };

@@ -113,8 +113,14 @@ describe('codexOptions', () => {
     });
     const config = { model_provider: 'mine' };
     const env = { CODEX_HOME: '/srv/sandbox' };
-    const made = make({ route: 'published', env, config, baseUrl: 'https://gateway.test/codex' });
-    await expect(made).rejects.toMatchObject({ code: 'bad_request' });
+    for (const contradiction of [
+      { config, baseUrl: 'https://gateway.test/codex' },
+      { config },
+      { configOverrides: ['model_provider="mine"'] },
+    ]) {
+      const made = make({ route: 'published', env, ...contradiction });
+      await expect(made).rejects.toMatchObject({ code: 'bad_request' });
+    }
     expect(requests).not.toContain('PUT /v1/published');
   });
 
