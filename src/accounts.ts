@@ -99,7 +99,7 @@ export class Accounts {
     const name = account.keeper.account;
     const letGo = async (): Promise<void> => {
       try {
-        await account.finish();
+        await account.retire();
         await account.close();
         this.#surroundings.log.info({ account: name, auth_file: account.authFile }, 'kept no more');
       } catch (error) {

@@ -30,6 +30,8 @@ export interface KeptAccount {
   configure(config: AccountConfig, accounts: readonly AccountConfig[]): void;
   /** Finishes a rotation in flight; what is there is served on. */
   finish(): Promise<void>;
+  /** The same where nobody will keep it: what is published is removed too. */
+  retire(): Promise<void>;
   /** Lets go of the file, for a successor. */
   close(): Promise<void>;
 }
@@ -130,6 +132,9 @@ export async function keepAccount(
     },
     finish() {
       return keeper.stop();
+    },
+    retire() {
+      return keeper.stop('retire');
     },
     async close() {
       await watch.close();

@@ -1,13 +1,20 @@
 import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { AuthdError, describeError } from '../errors.js';
+import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
+import { createPrivate } from './durable.js';
 import { adoptOwner } from './owner.js';
 
 /** Codex itself gives up on one of them after 5 s, and throws away new tokens then (facts 3.2). */
 const PATIENCE_MS = 2_000;
 const RETRY_MS = 10;
+
+/**
+ * Whether a lock may be a link to a file elsewhere. In the account's home it may, as for Codex. Where a consumer may write
+ * who must not have the login, a link would let him name any file of the daemon's user to be made or opened.
+ */
+export type LockLinks = 'follow' | 'refuse';
 
 /**
  * Does `work` while no Codex that locks can write: `auth.lock` in its home, then `auth.json.lock` beside the real
@@ -24,11 +31,12 @@ export async function withCodexLocks<T>(
   realPath: string,
   clock: Clock,
   work: () => Promise<T>,
+  links: LockLinks = 'follow',
 ): Promise<T> {
   const held: OpenFile[] = [];
   try {
     for (const lock of [join(dirname(path), 'auth.lock'), `${realPath}.lock`]) {
-      held.push(await take(fs, lock, clock));
+      held.push(await take(fs, lock, clock, links));
     }
     return await work();
   } finally {
@@ -37,8 +45,8 @@ export async function withCodexLocks<T>(
   }
 }
 
-async function take(fs: FileSystem, path: string, clock: Clock): Promise<OpenFile> {
-  const file = await open(fs, path);
+async function take(fs: FileSystem, path: string, clock: Clock, links: LockLinks): Promise<OpenFile> {
+  const file = await open(fs, path, links);
   const giveUpAtMs = clock.monotonicMs() + PATIENCE_MS;
   try {
     while ((await file.tryLock()) === false) {
@@ -56,18 +64,44 @@ async function take(fs: FileSystem, path: string, clock: Clock): Promise<OpenFil
   }
 }
 
-async function open(fs: FileSystem, path: string): Promise<OpenFile> {
-  let file: OpenFile | null = null;
+async function open(fs: FileSystem, path: string, links: LockLinks): Promise<OpenFile> {
   try {
-    file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    // One that root makes in a user's home would lock the user's Codex out.
-    await adoptOwner(fs, dirname(path), file);
-    return file;
+    return await openOrMake(fs, path, links);
   } catch (error) {
-    await file?.close().catch(() => undefined);
+    if (links === 'refuse' && systemErrorCode(error) === 'ELOOP') {
+      throw new AuthdError('storage', `${path} is a link that the daemon did not make`, {
+        hint: 'remove it: whoever made it wants the daemon to open another file',
+      });
+    }
     throw new AuthdError('storage', `Codex's lock file cannot be opened: ${describeError(error)}`, {
       hint: `if there is a directory at ${path}, remove it: Codex would lose its login over it`,
       cause: error,
     });
+  }
+}
+
+async function openOrMake(fs: FileSystem, path: string, links: LockLinks): Promise<OpenFile> {
+  const flags = constants.O_RDWR | (links === 'follow' ? 0 : constants.O_NOFOLLOW);
+  try {
+    return await fs.open(path, flags);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
+  let file: OpenFile;
+  try {
+    file = await createPrivate(fs, path);
+  } catch (error) {
+    // Somebody was faster, or it is a link to where nothing is yet.
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    return fs.open(path, flags | (links === 'follow' ? constants.O_CREAT : 0), 0o600);
+  }
+  try {
+    // One that root makes in a user's home would lock the user's Codex out. Only one that is new: what was there may be
+    // any file of root's, that a user wants to have.
+    await adoptOwner(fs, dirname(path), file);
+    return file;
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
   }
 }

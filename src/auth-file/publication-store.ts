@@ -7,7 +7,8 @@ import { syncDirectory } from './durable.js';
 import { readText } from './read-text.js';
 import { removeDraft, replaceFile } from './replace-file.js';
 
-const LARGEST_BYTES = 1024 * 1024;
+/** Above what the most directories with the longest names come to. */
+const LARGEST_BYTES = 8 * 1024 * 1024;
 
 const Schema = v.object({
   schema: v.literal(1),

@@ -173,7 +173,7 @@ export class PublishedFile {
   }
 
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    return withCodexLocks(this.#fs, this.path, this.path, this.#clock, work);
+    return withCodexLocks(this.#fs, this.path, this.path, this.#clock, work, 'refuse');
   }
 
   #refusal(what: string): AuthdError {
@@ -183,7 +183,9 @@ export class PublishedFile {
   }
 
   #storage(what: string, error: unknown): AuthdError {
-    return new AuthdError('storage', `${what}: ${describeError(error)}`, {
+    // The same trouble reads the same with each temporary file: it is told of when it changes.
+    const why = describeError(error).replaceAll(/(\.codex-authd-)[0-9a-f]+/g, '$1…');
+    return new AuthdError('storage', `${what}: ${why}`, {
       hint: `free space or make ${this.directory} writable; the daemon goes on trying`,
       cause: error,
     });

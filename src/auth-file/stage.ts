@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import { AuthdError, describeError } from '../errors.js';
+import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
 import { createPrivate, syncDirectory, writeAll } from './durable.js';
 import { adoptOwner } from './owner.js';
@@ -118,8 +118,17 @@ class OpenStage implements Stage {
 export async function removeLeftovers(fs: FileSystem, realPath: string): Promise<number> {
   const directory = dirname(realPath);
   const leftovers = (await fs.readdir(directory)).filter((name) => name.startsWith(stagePrefix(realPath)));
-  for (const name of leftovers) await fs.unlink(join(directory, name));
+  for (const name of leftovers) await removeLeftover(fs, join(directory, name));
   return leftovers.length;
+}
+
+/** Where others may write, one may go by itself, and a directory of such a name is none. */
+async function removeLeftover(fs: FileSystem, path: string): Promise<void> {
+  try {
+    await fs.unlink(path);
+  } catch (error) {
+    if (!['ENOENT', 'EISDIR'].includes(systemErrorCode(error) ?? '')) throw error;
+  }
 }
 
 function stagePrefix(realPath: string): string {

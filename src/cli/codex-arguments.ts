@@ -9,8 +9,12 @@ import type { CredentialBody } from '../protocol.js';
  * changes the login must find it where it is.
  */
 export function asksDaemon(file: string, args: readonly string[]): boolean {
-  const [subcommand = ''] = args;
-  return /^codex(\.exe)?$/.test(basename(file)) && !['login', 'logout'].includes(subcommand);
+  if (!/^codex(\.exe)?$/.test(basename(file))) return false;
+  const [first = ''] = args;
+  // Which options take a value is Codex's business: behind one, any word may be the subcommand. Taken for one by mistake,
+  // a Codex uses the login that it finds; the other way round, it would forget the new one.
+  const candidates = first.startsWith('-') ? args : [first];
+  return !candidates.some((word) => ['login', 'logout'].includes(word));
 }
 
 /**

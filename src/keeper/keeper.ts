@@ -180,9 +180,9 @@ export class Keeper implements CredentialKeeper, Kept {
 
   /**
    * Ends the keeping. A rotation in flight is finished first, and tokens that are nowhere but in memory are stored:
-   * there is no giving up on those.
+   * there is no giving up on those. What is published stays for a successor, or is removed where there will be none.
    */
-  async stop(): Promise<void> {
+  async stop(publications: 'close' | 'retire' = 'close'): Promise<void> {
     this.#isActive = false;
     this.#isStopped = true;
     this.#cancelNap();
@@ -195,7 +195,7 @@ export class Keeper implements CredentialKeeper, Kept {
     }
     await this.#lookout.close();
     this.#options.holdings.hold(this.account, null);
-    await settledWithin(this.#publications.close(), LAST_PUBLICATION_MS, this.#time);
+    await settledWithin(this.#publications[publications](), LAST_PUBLICATION_MS, this.#time);
   }
 
   /** Takes other settings over, and drops a backoff that the old ones may have caused. */

@@ -175,7 +175,7 @@ export interface PublishedFilePort {
   /**
    * The real path of the directory.
    *
-   * @throws AuthdError `storage` if it is not there
+   * @throws AuthdError `storage` if it is not there, with the file system's error as the cause
    */
   locate(): Promise<string>;
   /** Whether the directory is the home of this auth.json. */

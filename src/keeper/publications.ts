@@ -1,5 +1,5 @@
 import type { PublicationRecord, PublicationSource } from '../core/publication.js';
-import { AuthdError, describeError } from '../errors.js';
+import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { LogPort, PublicationPorts } from './ports.js';
 import { Publication, type PublicationContext } from './publication.js';
 import type { Publishable } from './publishable.js';
@@ -49,14 +49,9 @@ export class Publications {
   /** The directories that the configuration names. What it does not name any more is removed. */
   async configure(directories: readonly string[]): Promise<void> {
     await this.#inTurn(async () => {
-      const { account, log } = this.#options;
       const isNamed = ({ file }: Publication): boolean => directories.includes(file.directory);
       for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
-        try {
-          await this.#drop(dropped);
-        } catch (error) {
-          log.warn({ account, directory: dropped.file.directory, reason: describeError(error) }, NOT_REMOVED);
-        }
+        await this.#dropOrWarn(dropped);
       }
       for (const directory of directories) this.#add(directory, 'config');
     });
@@ -80,6 +75,7 @@ export class Publications {
     return this.#inTurn(async () => {
       const wanted = this.#options.publishable();
       const isNew = this.#find(directory) === undefined;
+      if (isNew) await this.#makeRoom();
       const publication = this.#add(directory, 'request');
       publication.mayMake = true;
       try {
@@ -118,6 +114,21 @@ export class Publications {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#turn;
+  }
+
+  /**
+   * The account is kept no more: nobody would renew what is in the files, so they are removed. What was asked for on the
+   * socket is remembered, for when the account is kept again.
+   */
+  async retire(): Promise<void> {
+    this.#isClosed = true;
+    await this.#inTurn(async () => {
+      for (const publication of this.#all) {
+        if (publication.source === 'config') await this.#dropOrWarn(publication);
+        else await this.#watchCondition(publication, () => publication.follow(RETIRED));
+        publication.release();
+      }
+    });
   }
 
   async #followUntilClean(): Promise<void> {
@@ -165,18 +176,45 @@ export class Publications {
     return removed;
   }
 
+  async #dropOrWarn(publication: Publication): Promise<void> {
+    try {
+      await this.#drop(publication);
+    } catch (error) {
+      this.#warnOfRemains(publication, error);
+    }
+  }
+
   /** Nobody was told that it is published: what came of it is taken back as far as possible. */
   async #undo(publication: Publication): Promise<void> {
-    const { account, log } = this.#options;
     this.#all = this.#all.filter((each) => each !== publication);
     publication.release();
     try {
       await publication.takeBack();
       await this.#save();
     } catch (error) {
-      const { directory } = publication.file;
-      log.warn({ account, directory, reason: describeError(error) }, NOT_REMOVED);
+      this.#warnOfRemains(publication, error);
     }
+  }
+
+  #warnOfRemains({ file: { directory } }: Publication, error: unknown): void {
+    const { account, log } = this.#options;
+    log.warn({ account, directory, reason: describeError(error) }, 'a published file could not be removed');
+  }
+
+  /**
+   * Who makes a home for each run of Codex need not think of ending each: the ones whose directory has gone are forgotten
+   * when there are too many, and not before, because a directory may be away for a while.
+   */
+  async #makeRoom(): Promise<void> {
+    if (this.#all.length < MOST) return;
+    for (const publication of this.#all) {
+      if (publication.source === 'config' || !(await isGone(publication))) continue;
+      await this.#drop(publication);
+    }
+    if (this.#all.length < MOST) return;
+    throw new AuthdError('bad_request', `the account is published in ${String(MOST)} directories already`, {
+      hint: 'end some of them: `codex-authd publish --stop DIR`; `codex-authd status` names them all',
+    });
   }
 
   #find(directory: string): Publication | undefined {
@@ -226,5 +264,17 @@ export class Publications {
   }
 }
 
-const NOT_REMOVED = 'a published file could not be removed';
+/** Each is looked at with every change, and remembered in one file. */
+const MOST = 256;
+
+async function isGone({ file }: Publication): Promise<boolean> {
+  try {
+    await file.locate();
+    return false;
+  } catch (error) {
+    return error instanceof AuthdError && systemErrorCode(error.cause) === 'ENOENT';
+  }
+}
+
+const RETIRED = { kind: 'none', detail: 'the account is kept no more', hint: null } as const;
 const PUBLISH_AGAIN = 'publish again where consumers need it; what lies there is not kept fresh any more';

@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -129,6 +129,33 @@ describe('the locks of Codex', () => {
       code: 'storage',
       hint: expect.stringContaining('remove it') as string,
     });
+  });
+
+  it('never give a file that was there to the owner of the home: it may be any file, that a link leads to', async () => {
+    const [home, elsewhere] = [await scratchDir(), await scratchDir()];
+    const path = join(home, 'auth.json');
+    await writeFile(join(elsewhere, 'theirs'), 'text');
+    await symlink(join(elsewhere, 'theirs'), join(home, 'auth.lock'));
+    await symlink(join(elsewhere, 'new'), `${path}.lock`);
+    const given: string[] = [];
+    const { fs } = counting((file, name) => ({
+      ...file,
+      stat: async () => ({ ...(await file.stat()), owner: { uid: 0, gid: 0 } }),
+      chown: () => {
+        given.push(name);
+        return Promise.resolve();
+      },
+    }));
+    const usersHome: FileSystem = {
+      ...fs,
+      stat: async (name) => ({ ...(await fs.stat(name)), owner: { uid: 12345, gid: 12345 } }),
+    };
+    await withCodexLocks(usersHome, path, path, systemClock, () => Promise.resolve());
+    expect(given).toEqual([]);
+    expect(await readFile(join(elsewhere, 'theirs'), 'utf8')).toBe('text');
+    const fresh = join(elsewhere, 'auth.json');
+    await withCodexLocks(usersHome, fresh, fresh, systemClock, () => Promise.resolve());
+    expect(given).toEqual([join(elsewhere, 'auth.lock'), `${fresh}.lock`]);
   });
 
   it('leave no file open where the owner of one cannot be found out', async () => {

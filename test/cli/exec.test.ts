@@ -99,11 +99,17 @@ describe('exec', () => {
     expect(stdout).not.toContain(CREDENTIAL.access_token);
   });
 
-  it('adds nothing to `codex login`, which must find the login where it is', async () => {
+  it.each([
+    ['login', 'status'],
+    ['logout'],
+    ['-c', 'model="x"', 'login'],
+    ['--config=model="x"', '--profile', 'work', 'logout'],
+  ])('adds nothing to `codex %s`, which must find the login where it is', async (...args) => {
     await listen();
     const codex = join(sandbox.directory, 'codex');
     await writeFile(codex, '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o700 });
-    expect((await runCli(sandbox, ['exec', '--', codex, 'login', 'status'])).stdout).toBe('login\nstatus\n');
+    const { stdout } = await runCli(sandbox, ['exec', '--', codex, ...args]);
+    expect(stdout.trimEnd().split('\n')).toEqual(args);
   });
 
   it('leaves every word after -- to the command', async () => {

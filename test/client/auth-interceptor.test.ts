@@ -179,6 +179,15 @@ describe('an answer that is held back', () => {
 });
 
 describe('the token goes nowhere else', () => {
+  it('and what is no address is refused at once, not when a request is on its way', async () => {
+    const { source } = await setUp('old');
+    for (const allow of [['gateway.test'], ['']]) {
+      expect(() => authInterceptor(source, { allow })).toThrow(
+        expect.objectContaining({ code: 'bad_request' }),
+      );
+    }
+  });
+
   it('not to another path or host', async () => {
     const { api, dispatcher } = await setUp('old');
     const other = await startBackend();
@@ -213,6 +222,14 @@ describe('the token goes nowhere else', () => {
     );
     expect(await ended.promise).toBe(401);
     expect(api.seen).toMatchObject([{ path: '/backend-api/codex/../wham', authorization: undefined }]);
+  });
+
+  it('not to a host that is told a whole address, as a proxy is', async () => {
+    const { base, dispatcher } = await setUp('old');
+    const other = await startBackend();
+    const { body } = await dispatcher.request({ origin: other.origin, path: `${base}/a`, method: 'GET' });
+    await body.dump();
+    expect(other.seen).toMatchObject([{ path: `${base}/a`, authorization: undefined, accountId: undefined }]);
   });
 
   it('not to another host after a redirect, on whichever side that is followed', async () => {

@@ -134,6 +134,15 @@ describe('a 401', () => {
 });
 
 describe('the token goes nowhere else', () => {
+  it('and what is no address is refused at once, not when a request is on its way', async () => {
+    const { source } = await setUp('old');
+    for (const allow of [['gateway.test'], ['']]) {
+      expect(() => authorizedFetch(source, { allow })).toThrow(
+        expect.objectContaining({ code: 'bad_request' }),
+      );
+    }
+  });
+
   it.each([
     '/',
     '/backend-api',
@@ -192,6 +201,19 @@ describe('the token goes nowhere else', () => {
 });
 
 describe('redirects', () => {
+  it('end when the caller gives up, also one that gave its signal in a Request', async () => {
+    const { api, source, base } = await setUp('old');
+    api.redirects.set('/backend-api/codex/a', [302, `${base}/b`]);
+    const giveUp = new AbortController();
+    const sending = authorizedFetch(source, {
+      fetch: (input, init) => {
+        if (input instanceof URL) giveUp.abort(new Error('enough'));
+        return fetch(input, init);
+      },
+    })(new Request(`${base}/a`, { signal: giveUp.signal }));
+    await expect(sending).rejects.toThrow('enough');
+  });
+
   it('end where `fetch` ends them', async () => {
     const { api, source, base } = await setUp('old');
     api.redirects.set('/backend-api/codex/a', [302, 'a']);

@@ -229,6 +229,18 @@ describe('a source that has lost its daemon', () => {
     expect(daemon.requests.filter((request) => request.startsWith('GET /v1/credential'))).toHaveLength(2);
   });
 
+  it('gives a get the best there is, if no daemon comes in time: for as long as that is valid', async () => {
+    const { streams, daemon } = await startStreams(await socketPath());
+    streams.greeting = told({ expires_at: secondsFromNow(40) });
+    const source = await openSource({ socket: daemon.socket });
+    await daemon.close();
+    expect(await source.get({ minValid: 60, wait: 0 })).toBe(source.current);
+    expect(await source.get({ minValid: 60, wait: 1 })).toBe(source.current);
+    freezeClock();
+    vi.setSystemTime(Date.now() + 40_000);
+    await expect(source.get({ minValid: 60, wait: 0 })).rejects.toMatchObject({ code: 'daemon_not_running' });
+  });
+
   it('has the same object as before, if it is the same credential', async () => {
     const { streams, daemon } = await startStreams(await socketPath());
     const source = await openSource({ socket: daemon.socket });

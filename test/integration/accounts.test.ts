@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { publish } from '../../src/index.js';
 import { runCli, type Sandbox } from '../cli/run-cli.js';
 import { DaemonProcess, ownSandbox, type DaemonOptions } from '../support/daemon-process.js';
 import { chatgptFile, makeLoginTokens, writeAuthFile, type LoginTokens } from '../support/login-file.js';
+import { readPublished } from '../support/published-home.js';
 import { StrictTokenEndpoint } from '../support/strict-token-endpoint.js';
 
 /** Due for rotation, and far from its end: with 12 minutes of an hour left. */
@@ -267,6 +269,43 @@ describe('a configuration that is read again', () => {
       { account: 'b', account_id: 'acct-one', state: 'fresh' },
       { account: 'a', account_id: 'acct-two', state: 'fresh' },
     ]);
+  });
+
+  it('takes along what is published: from another home, and not at all where the account has gone', async () => {
+    const sandbox = await ownSandbox();
+    const endpoint = await ownEndpoint();
+    for (const name of ['one', 'two', 'default']) await logIn(sandbox, name, endpoint);
+    const [named, asked] = ['named', 'asked'].map((name) => join(sandbox.directory, name));
+    if (named === undefined || asked === undefined) throw new Error('there is no directory');
+    const table = (home: string): string =>
+      `[[account]]\nname = "work"\ncodex_home = "${homeOf(sandbox, home)}"\n` +
+      `[[publish]]\naccount = "work"\ndirectory = "${named}"\n`;
+    const configure = (text: string): Promise<void> =>
+      writeFile(sandbox.configFile, `${tables(sandbox, ['default'])}${text}`);
+    const accountIn = (directory: string): Promise<string | undefined> =>
+      readPublished(directory).then(
+        ({ tokens }) => tokens.account_id,
+        () => undefined,
+      );
+    await configure(table('one'));
+    const daemon = await start(sandbox);
+    await publish({ directory: asked, account: 'work', socket: daemon.socket });
+    while ((await accountIn(named)) !== 'acct-one');
+
+    await configure(table('two'));
+    daemon.cli.process.kill('SIGHUP');
+    await daemon.logged('configuration read again');
+    while ((await accountIn(named)) !== 'acct-two');
+    expect(await accountIn(asked)).toBe(undefined);
+
+    await configure(table('one'));
+    daemon.cli.process.kill('SIGHUP');
+    while ((await accountIn(asked)) !== 'acct-one');
+
+    await configure('');
+    daemon.cli.process.kill('SIGHUP');
+    while ((await daemon.accountNamed('work')) !== undefined);
+    while ((await accountIn(named)) !== undefined || (await accountIn(asked)) !== undefined);
   });
 
   it('changes nothing where it cannot be used', async () => {

@@ -187,8 +187,9 @@ describe('a published directory', () => {
     const { directory, socket } = stage;
     await publish({ directory, socket });
     await rm(join(directory, 'auth.json'));
-    await stage.daemon().ask('/v1/refresh', 'POST');
-    expect(await nextPublished(directory, null)).not.toBe(null);
+    const { json } = await stage.daemon().ask('/v1/refresh', 'POST');
+    // The token of before may be put there first: only the new one is the end of it.
+    while ((await publishedFingerprint(directory)) !== json['fingerprint']);
     await rm(directory, { recursive: true });
     await stage.daemon().ask('/v1/refresh', 'POST');
     expect((await publication(stage, 'failing')).hint).toContain('--stop');
@@ -274,6 +275,19 @@ describe('what is not ours', () => {
     const before = await readFile(authFile, 'utf8');
     expect((await failureOf(publish({ directory, socket }))).message).toContain('is a link');
     expect(await readFile(authFile, 'utf8')).toBe(before);
+  });
+
+  it.each(['auth.lock', 'auth.json.lock'])('is a file to which a link in place of %s leads', async (lock) => {
+    const { directory, socket } = await setUp();
+    await mkdir(directory);
+    const elsewhere = join(directory, '..', 'elsewhere');
+    await symlink(elsewhere, join(directory, lock));
+    expect(await failureOf(publish({ directory, socket }))).toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('is a link'),
+    });
+    await expect(access(elsewhere)).rejects.toThrow();
+    expect(await strangers(directory)).toEqual([]);
   });
 
   it('is a directory whose parent is missing, one that is a file, and one that is published by another name', async () => {

@@ -190,6 +190,27 @@ describe('what is in the way', () => {
   });
 });
 
+describe('a home for each run', () => {
+  it('is forgotten when it has gone and there are too many, and none is that is there', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    for (let run = 0; run < 256; run += 1) await publish(keeper, `/srv/run-${String(run)}`);
+    expect(await refused(publish(keeper, '/srv/one-more'))).toMatchObject({
+      code: 'bad_request',
+      hint: expect.stringContaining('--stop'),
+    });
+    world.published.gone.add('/srv/run-0').add('/srv/run-7');
+    await keeper.tick();
+    expect(keeper.snapshot().published).toHaveLength(256);
+    await publish(keeper, '/srv/one-more');
+    const directories = keeper.snapshot().published.map(({ directory }) => directory);
+    expect(directories).toHaveLength(255);
+    expect(directories).not.toContain('/srv/run-0');
+    expect(world.published.remembered).toHaveLength(255);
+  });
+});
+
 describe('two accounts of one daemon', () => {
   it('are not published into one directory, until one of them is not any more', async () => {
     const [one, two] = [new World(), new World()];

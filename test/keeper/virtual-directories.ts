@@ -13,6 +13,8 @@ export class VirtualDirectories implements PublicationPorts {
   remembered: readonly PublicationRecord[] = [];
   /** What the next writes and removals fail with. */
   failures: AuthdError[] = [];
+  /** Those that somebody has removed. */
+  readonly gone = new Set<string>();
   /** Whether what is published cannot be remembered. */
   isForgetful = false;
   /** While it is there, every directory hangs. */
@@ -33,7 +35,11 @@ export class VirtualDirectories implements PublicationPorts {
       directory,
       path: `${directory}/auth.json`,
       prepare: () => Promise.resolve(),
-      locate: () => Promise.resolve(directory.replace('/link', '/real')),
+      locate: () => {
+        if (!this.gone.has(directory)) return Promise.resolve(directory.replace('/link', '/real'));
+        const cause = Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
+        return Promise.reject(new AuthdError('storage', 'there is no directory', { cause }));
+      },
       isHomeOf: (authFile) => Promise.resolve(authFile === `${directory}/auth.json`),
       reads: async (text) => {
         await this.hanging;

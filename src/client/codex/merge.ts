@@ -5,6 +5,9 @@ import { isTable, type CodexConfig, type CodexConfigValue } from './sdk.js';
 /** Every way in which a provider of Codex may come by a token: there can be one only (facts 4.2). */
 const AUTHENTICATIONS = ['auth', 'env_key', 'requires_openai_auth', 'experimental_bearer_token'];
 
+/** Codex's own provider, whose id nobody else can have (facts 4.2). */
+const OWN_PROVIDER_ID = 'openai';
+
 /** What the caller may say otherwise in the provider's table. */
 const OPEN = ['name', 'supports_websockets'];
 
@@ -19,12 +22,7 @@ export function withProvider(
   configOverrides: readonly string[],
   provider: Provider,
 ): CodexConfig {
-  const chosen = config['model_provider'];
-  if (chosen !== undefined && chosen !== PROVIDER_ID) throw contradiction('config.model_provider');
-  for (const override of configOverrides) {
-    const [key = ''] = override.split('=', 1);
-    if (key.trim() === 'model_provider') throw contradiction('`model_provider` in configOverrides');
-  }
+  refuseChoice(config, configOverrides, PROVIDER_ID);
   const providers = config['model_providers'] ?? {};
   if (!isTable(providers)) throw noTable('config.model_providers');
   return {
@@ -32,6 +30,16 @@ export function withProvider(
     model_provider: PROVIDER_ID,
     model_providers: { ...providers, [PROVIDER_ID]: mergeProvider(providers[PROVIDER_ID], provider) },
   };
+}
+
+/**
+ * The caller's configuration where Codex's own provider takes the token to ChatGPT: it must be the one that is used.
+ *
+ * @throws AuthdError `bad_request` where the caller's configuration says the contrary
+ */
+export function withOwnProvider(config: CodexConfig, configOverrides: readonly string[]): CodexConfig {
+  refuseChoice(config, configOverrides, OWN_PROVIDER_ID);
+  return config;
 }
 
 /**
@@ -46,6 +54,15 @@ export function withoutLogin(config: CodexConfig): CodexConfig {
 
 /** What keeps Codex from its login, as a setting. */
 export const NO_LOGIN = { cli_auth_credentials_store: 'ephemeral' } as const;
+
+function refuseChoice(config: CodexConfig, configOverrides: readonly string[], meant: string): void {
+  const chosen = config['model_provider'];
+  if (chosen !== undefined && chosen !== meant) throw contradiction('config.model_provider');
+  for (const override of configOverrides) {
+    const [key = ''] = override.split('=', 1);
+    if (key.trim() === 'model_provider') throw contradiction('`model_provider` in configOverrides');
+  }
+}
 
 function mergeProvider(theirs: CodexConfigValue = {}, ours: Provider): CodexConfig {
   const where = `config.model_providers.${PROVIDER_ID}`;

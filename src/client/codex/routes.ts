@@ -3,7 +3,7 @@ import { CODEX_BASE_URLS } from '../../core/base-urls.js';
 import { AuthdError } from '../../errors.js';
 import { readCredential } from '../credential.js';
 import { publish } from '../published.js';
-import { withoutLogin, withProvider } from './merge.js';
+import { withoutLogin, withOwnProvider, withProvider } from './merge.js';
 import { commandProvider, environmentProvider, homeProvider } from './provider.js';
 import type { CodexConfig } from './sdk.js';
 
@@ -56,17 +56,22 @@ async function takeEnvironment(request: RouteRequest): Promise<RouteOptions> {
  */
 async function takePublished(request: RouteRequest): Promise<RouteOptions> {
   const { ask, minValid, env, config, configOverrides } = request;
-  const directory = env['CODEX_HOME'];
-  if (directory === undefined || directory === '') {
+  const home = env['CODEX_HOME'];
+  if (home === undefined || home === '') {
     throw new AuthdError('bad_request', 'the route `published` needs a CODEX_HOME in `env`', {
       hint: 'give Codex a directory of its own, other than the home whose login the daemon keeps',
     });
   }
-  await publish({ ...ask, directory: resolve(directory) });
+  // Codex may be started in another directory than this process.
+  const directory = resolve(home);
   const baseUrl = request.baseUrl ?? (await readCredential({ ...ask, minValid })).base_url;
   const own = baseUrl === CODEX_BASE_URLS.chatgpt;
-  const made = own ? config : withProvider(config, configOverrides, homeProvider(baseUrl));
-  return { env, config: { ...LOGIN_IN_FILE, ...made } };
+  const made = own
+    ? withOwnProvider(config, configOverrides)
+    : withProvider(config, configOverrides, homeProvider(baseUrl));
+  // Last: what is published stays so, and nothing should be that cannot be used.
+  await publish({ ...ask, directory });
+  return { env: { ...env, CODEX_HOME: directory }, config: { ...LOGIN_IN_FILE, ...made } };
 }
 
 /** Codex reads the published file, and no keyring. */

@@ -4,6 +4,7 @@ import {
   authorizationHeaders,
   isReplayable,
   mayReceive,
+  readAllowed,
   type AuthorizationOptions,
 } from './authorization.js';
 import {
@@ -22,15 +23,18 @@ import { renewingHandler, renewingLegacyHandler } from './renewing-handler.js';
  *
  * Redirects: composed before undici's `redirect` interceptor, it looks at each address anew. If there is no credential the
  * request fails with the AuthdError of the source's `get`.
+ *
+ * @throws AuthdError `bad_request` if an address in `allow` is none
  */
 export function authInterceptor(
   source: Pick<CredentialSource, 'current' | 'get' | 'rejected'>,
   options: AuthorizationOptions = {},
 ): Interceptor {
+  const allowed = readAllowed(options);
   return (dispatch) => (request, handler) => {
     const url = addressOf(request);
     const known = source.current;
-    if (url === null || (known !== null && !mayReceive(url, known, options)))
+    if (url === null || (known !== null && !mayReceive(url, known, allowed)))
       return dispatch(request, handler);
     source.get().then(
       (credential) => {
@@ -52,7 +56,7 @@ export function authInterceptor(
   ): void {
     const attempt = (by: DispatchHandler, given: CredentialBody): void => {
       try {
-        dispatcher.dispatch(mayReceive(url, given, options) ? withCredential(request, given) : request, by);
+        dispatcher.dispatch(mayReceive(url, given, allowed) ? withCredential(request, given) : request, by);
       } catch (error) {
         fail(handler, error);
       }
@@ -68,14 +72,16 @@ export function authInterceptor(
       },
     };
     const renewing = isLegacy(handler) ? renewingLegacyHandler : renewingHandler;
-    attempt(mayReceive(url, credential, options) ? renewing(handler, renewal) : handler, credential);
+    attempt(mayReceive(url, credential, allowed) ? renewing(handler, renewal) : handler, credential);
   }
 }
 
 /** Where a request goes; null if that cannot be said, or it is no plain request. */
 function addressOf({ origin, path, method }: DispatchOptions): URL | null {
   if (origin === undefined || method === 'CONNECT' || !URL.canParse(path, String(origin))) return null;
-  return new URL(path, origin);
+  const url = new URL(path, origin);
+  // A path may be a whole address of its own; the request goes to the origin all the same.
+  return url.origin === new URL(origin).origin ? url : null;
 }
 
 function withCredential(request: DispatchOptions, credential: CredentialBody): DispatchOptions {

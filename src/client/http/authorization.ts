@@ -1,3 +1,4 @@
+import { AuthdError } from '../../errors.js';
 import type { CredentialBody } from '../../protocol.js';
 
 /** Where else than under the credential's `base_url` its token may be sent. */
@@ -7,15 +8,25 @@ export interface AuthorizationOptions {
 }
 
 /**
+ * The addresses that the caller vouches for.
+ *
+ * @throws AuthdError `bad_request` if one of them is none
+ */
+export function readAllowed({ allow = [] }: AuthorizationOptions): readonly URL[] {
+  return allow.map((address) => {
+    if (URL.canParse(String(address))) return new URL(address);
+    throw new AuthdError('bad_request', `\`allow\` names no web address: ${JSON.stringify(address)}`, {
+      hint: 'give whole addresses, which begin with https:// or http://',
+    });
+  });
+}
+
+/**
  * Whether a token may be sent to this address: it lies under `base_url`, or under one that the caller vouches for. A
  * bearer token belongs to whoever gets it, so no other host ever does.
  */
-export function mayReceive(
-  url: URL,
-  credential: CredentialBody,
-  { allow = [] }: AuthorizationOptions,
-): boolean {
-  return [credential.base_url, ...allow].some((prefix) => liesUnder(url, new URL(prefix)));
+export function mayReceive(url: URL, credential: CredentialBody, allowed: readonly URL[]): boolean {
+  return liesUnder(url, new URL(credential.base_url)) || allowed.some((prefix) => liesUnder(url, prefix));
 }
 
 function liesUnder(url: URL, prefix: URL): boolean {

@@ -1,6 +1,6 @@
 import type { CredentialBody } from '../../protocol.js';
 import type { CredentialSource } from '../source/credential-source.js';
-import { authorizationHeaders, mayReceive, type AuthorizationOptions } from './authorization.js';
+import { authorizationHeaders, mayReceive, readAllowed, type AuthorizationOptions } from './authorization.js';
 import { firstHop, nextHop, type Hop } from './redirect.js';
 
 /** How to make requests. */
@@ -20,18 +20,20 @@ const MOST_REDIRECTS = 20;
  * An answer 401 is reported to the daemon, and the request made once more with the newer token. It is not where there is
  * none, or where the body is a stream or comes in a `Request`: then the 401 is the answer.
  *
- * @throws AuthdError as the source's `get` if there is no credential; else as `fetch`
+ * @throws AuthdError `bad_request` if an address in `allow` is none; each request as the source's `get` if there is no
+ *   credential, else as `fetch`
  */
 export function authorizedFetch(
   source: Pick<CredentialSource, 'current' | 'get' | 'rejected'>,
   options: AuthorizedFetchOptions = {},
 ): typeof globalThis.fetch {
   const send = options.fetch ?? fetch;
+  const allowed = readAllowed(options);
 
   return async (input, init) => {
     const first = firstHop(input, init);
     const known = source.current;
-    if (known !== null && !mayReceive(first.url, known, options)) return send(input, init);
+    if (known !== null && !mayReceive(first.url, known, allowed)) return send(input, init);
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
     const mode = init?.redirect ?? (input instanceof Request ? input.redirect : 'follow');
     if (mode !== 'follow') return authorize(first, mode, signal);
@@ -53,7 +55,7 @@ export function authorizedFetch(
     signal: AbortSignal | undefined,
   ): Promise<Response> {
     const credential = await source.get({ signal });
-    if (!mayReceive(hop.url, credential, options)) {
+    if (!mayReceive(hop.url, credential, allowed)) {
       return send(hop.input, { ...hop.init, headers: hop.headers, redirect });
     }
     const response = await sendWith(credential, hop, redirect);
@@ -62,7 +64,7 @@ export function authorizedFetch(
     const other = hop.isReplayable ? await report : null;
     if (signal?.aborted === true) await response.body?.cancel().catch(() => undefined);
     signal?.throwIfAborted();
-    if (other === null || !mayReceive(hop.url, other, options)) return response;
+    if (other === null || !mayReceive(hop.url, other, allowed)) return response;
     await response.body?.cancel();
     return sendWith(other, hop, redirect);
   }

@@ -31,7 +31,8 @@ export function firstHop(input: string | URL | Request, init: RequestInit = {}):
   return {
     url: new URL(input instanceof Request ? input.url : input),
     input,
-    init,
+    // A Request's own signal would end with the first hop, which alone is sent as that Request.
+    init: request === null || init.signal !== undefined ? init : { ...init, signal: request.signal },
     method: (init.method ?? request?.method ?? 'GET').toUpperCase(),
     headers: new Headers(init.headers ?? request?.headers),
     isReplayable: isReplayable(body),

@@ -12,7 +12,7 @@ import { followChanges } from './changes.js';
 import type { Connection } from './connection.js';
 import type { CredentialSource, GetOptions } from './credential-source.js';
 import { Flights } from './flights.js';
-import { persist } from './persist.js';
+import { isAway, persist } from './persist.js';
 
 /** What somebody wants of the daemon. */
 interface Wish {
@@ -76,14 +76,21 @@ export function makeSource(connection: Connection): CredentialSource {
     },
     async get({ minValid = DEFAULT_MIN_VALID_SECONDS, wait, signal }: GetOptions = {}) {
       checkSeconds('minValid', minValid, LONGEST_MIN_VALID_SECONDS);
-      return grant({
-        key: `get ${String(minValid)}`,
-        wait,
-        signal,
-        fits: () => memory.leftMs > minValid * 1000,
-        ask: (seconds, flying) =>
-          readCredential({ socket, account, minValid, wait: seconds, signal: flying }),
-      });
+      try {
+        return await grant({
+          key: `get ${String(minValid)}`,
+          wait,
+          signal,
+          fits: () => memory.leftMs > minValid * 1000,
+          ask: (seconds, flying) =>
+            readCredential({ socket, account, minValid, wait: seconds, signal: flying }),
+        });
+      } catch (error) {
+        // A daemon that answers gives the best there is itself, or says why there is nothing.
+        const { current } = memory;
+        if (current !== null && signal?.aborted !== true && hasNoAnswer(error)) return current;
+        throw error;
+      }
     },
     async rejected(token, { wait, signal } = {}) {
       const fingerprint = await fingerprintOf(token, memory.current);
@@ -101,6 +108,10 @@ export function makeSource(connection: Connection): CredentialSource {
     close: () => connection.close(),
     [Symbol.asyncDispose]: () => connection.close(),
   };
+}
+
+function hasNoAnswer(error: unknown): boolean {
+  return isAway(error) || (error instanceof AuthdError && error.code === 'timeout');
 }
 
 async function fingerprintOf(token: string, current: CredentialBody | null): Promise<string> {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codexOptions, type CodexOptionsChoice } from '../../../src/index.js';
 import { CLI, makeSandbox, type Sandbox } from '../../cli/run-cli.js';
@@ -97,6 +98,30 @@ describe('codexOptions', () => {
       'codex-authd': { ...provider, base_url, requires_openai_auth: true },
     });
     await expect(make({ route: 'published', env: {} })).rejects.toMatchObject({ code: 'bad_request' });
+  });
+
+  it('names the home by its whole path, since Codex may be started elsewhere', async () => {
+    await listen({ 'GET /v1/credential': json(CREDENTIAL), 'PUT /v1/published': json(PUBLISHED) });
+    const { env } = await make({ route: 'published', env: { CODEX_HOME: 'sandbox' } });
+    expect(env).toEqual({ CODEX_HOME: join(process.cwd(), 'sandbox') });
+  });
+
+  it('publishes nothing for options that contradict each other', async () => {
+    const requests = await listen({
+      'GET /v1/credential': json(CREDENTIAL),
+      'PUT /v1/published': json(PUBLISHED),
+    });
+    const config = { model_provider: 'mine' };
+    const env = { CODEX_HOME: '/srv/sandbox' };
+    for (const contradiction of [
+      { config, baseUrl: 'https://gateway.test/codex' },
+      { config },
+      { configOverrides: ['model_provider="mine"'] },
+    ]) {
+      const made = make({ route: 'published', env, ...contradiction });
+      await expect(made).rejects.toMatchObject({ code: 'bad_request' });
+    }
+    expect(requests).not.toContain('PUT /v1/published');
   });
 
   it('names no account where there is none: an API key goes to the platform', async () => {
