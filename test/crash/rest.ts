@@ -24,11 +24,21 @@ const { epollPwait, futex } =
  * publishes, and its watcher looks at what has changed, and whoever asked it whether that is over gave it work to do.
  */
 export async function rested(daemon: DaemonProcess): Promise<boolean> {
+  await demandSyscallFiles();
   const ended = daemon.cli.ended.then(() => true);
   while (!(await sleeps(daemon.pid))) {
     if (await Promise.race([ended, sleep(BETWEEN_LOOKS_MS, false)])) return false;
   }
   return true;
+}
+
+/** @throws where the kernel does not tell which call a process is in: one would wait for ever */
+async function demandSyscallFiles(): Promise<void> {
+  try {
+    await readFile('/proc/self/syscall');
+  } catch (error) {
+    throw new Error('the crash campaign needs Linux with /proc/PID/syscall, and root', { cause: error });
+  }
 }
 
 /** What the kernel says of a thread. */
