@@ -24,7 +24,7 @@ it('killed at every system call of a rotation, it loses nothing but what it had 
   const traces = await tracesOfRotations();
   // The threads in which nothing is killed.
   expect(traces.flatMap(strangeCalls)).toEqual([]);
-  const plans = plansFrom(traces);
+  const plans = plansFrom(traces, { isThorough: true });
   const verdicts = await inLanes(
     plans,
     () => Lane.open(),

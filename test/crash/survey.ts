@@ -1,4 +1,4 @@
-import { kindOf, nameOf } from './call-kinds.js';
+import { kindOf, nameOf, type CallKind } from './call-kinds.js';
 import type { SystemCall } from './strace.js';
 
 /** A thread of the daemon in which it is killed. */
@@ -12,6 +12,8 @@ export interface Target {
 
 /** Where to kill. */
 export interface Plan extends Target {
+  /** Of all calls of this name the gravest. */
+  readonly kind: CallKind;
   /** Which of the calls of this name, to begin with; all of them, until the daemon comes through, where null. */
   readonly numbers: readonly number[] | null;
   /** What is to have been killed at in the end, with the number that it had in the trace. */
@@ -29,10 +31,10 @@ const SAMPLES = 8;
 
 /**
  * All system calls of the two threads that touch the world. An act is killed at each time that it occurs. A question is
- * killed at once in each place: it is asked some hundred times, and changes nothing. Of the waits some are taken.
- * What occurs in some of the traces only, the renewal of the lease or a tick, is no place that must be met.
+ * so where `isThorough`, else once in each place: it is asked some hundred times, and changes nothing. Of the waits some
+ * are taken. What occurs in some of the traces only, the renewal of the lease or a tick, is no place that must be met.
  */
-export function plansFrom(traces: readonly Trace[]): Plan[] {
+export function plansFrom(traces: readonly Trace[], { isThorough = false } = {}): Plan[] {
   const all = traces.map(callsByTarget);
   const keys = [...new Set(all.flatMap((each) => [...each.keys()]))].sort();
   return keys.map((key) => {
@@ -43,10 +45,11 @@ export function plansFrom(traces: readonly Trace[]): Plan[] {
     const places = new Map(
       [...(maps.at(-1) ?? [])].filter(([place]) => maps.every((each) => each.has(place))),
     );
-    if (kinds.includes('acts')) return { thread, name, numbers: null, places };
-    if (kinds.includes('asks')) return { thread, name, numbers: [], places };
+    const kind = kinds.includes('acts') ? 'acts' : kinds.includes('asks') ? 'asks' : 'waits';
     const count = Math.min(...runs.map(({ length }) => length));
-    return { thread, name, numbers: spread(count), places: new Map() };
+    if (kind === 'waits') return { thread, name, kind, numbers: spread(count), places: new Map() };
+    const numbers = kind === 'acts' || isThorough ? null : [];
+    return { thread, name, kind, numbers, places };
   });
 }
 
@@ -116,9 +119,10 @@ export async function carryOut<Kill extends { readonly place: string }>(
 export function missed(plans: readonly Plan[], kills: readonly { readonly place: string }[]): string[] {
   const places = new Set(kills.map(({ place }) => place));
   const targets = new Set(kills.map(({ place }) => place.split(' ').slice(0, 2).join(' ')));
-  return plans.flatMap(({ thread, name, numbers, places: wanted }) => {
-    if (numbers === null) return [...wanted.keys()].filter((place) => !places.has(place));
-    const isRare = numbers.length === 0 && wanted.size === 0;
+  return plans.flatMap(({ thread, name, kind, numbers, places: wanted }) => {
+    if (kind === 'acts') return [...wanted.keys()].filter((place) => !places.has(place));
+    // It was not in each of the traces.
+    const isRare = numbers?.length === 0 && wanted.size === 0;
     const target = `${thread} ${name}`;
     return isRare || targets.has(target) ? [] : [target];
   });
