@@ -18,54 +18,66 @@ interface Verdict extends Wreck {
   readonly leftovers: readonly string[];
 }
 
-it('killed at every system call of a rotation, it loses nothing but what it had not recorded yet', async () => {
-  demandStrace();
-  const startedAtMs = performance.now();
-  const traces = await tracesOfRotations();
-  // The threads in which nothing is killed.
-  expect(traces.flatMap(strangeCalls)).toEqual([]);
-  const plans = plansFrom(traces, { isThorough: true });
-  const verdicts = await inLanes(
-    plans,
-    () => Lane.open(),
-    (plan, lane) => lane.killAtEach(plan),
-  );
-  const lost = verdicts.filter(({ isAlive }) => !isAlive);
-  const unknown = verdicts.filter(({ isAlive, reason }) => isAlive && reason === 'outcome_unknown');
-  console.info({
-    kills: verdicts.length,
-    places: new Set(verdicts.map(({ place }) => place)).size,
-    calls: plans.map(({ thread, name }) => `${thread} ${name}`).join(', '),
-    lost: lost.map(whereOf),
-    unknownAndAlive: unknown.length,
-    seconds: Math.round((performance.now() - startedAtMs) / 1000),
-  });
+/** Some 500 kills of half a second each, on a machine that has nothing else to do. */
+const CAMPAIGN_MS = 2_400_000;
 
-  for (const verdict of verdicts) {
-    const { isSent, answer, isAlive, isServed, reason, leftovers } = verdict;
-    const where = whereOf(verdict);
-    const isRecorded = answer !== null && answer !== '';
-    expect.soft({ isServed, isAlive: isAlive || (isSent && !isRecorded) }, where).toEqual({
-      isServed: true,
-      isAlive: true,
+it(
+  'killed at every system call of a rotation, it loses nothing but what it had not recorded yet',
+  { timeout: CAMPAIGN_MS },
+  async () => {
+    demandStrace();
+    const startedAtMs = performance.now();
+    const traces = await tracesOfRotations();
+    // The threads in which nothing is killed.
+    expect(traces.flatMap(strangeCalls)).toEqual([]);
+    const plans = plansFrom(traces, { isThorough: true });
+    const verdicts = await inLanes(
+      plans,
+      () => Lane.open(),
+      (plan, lane) => lane.killAtEach(plan),
+    );
+    const lost = verdicts.filter(({ isAlive }) => !isAlive);
+    const unknown = verdicts.filter(({ isAlive, reason }) => isAlive && reason === 'outcome_unknown');
+    console.info({
+      kills: verdicts.length,
+      places: new Set(verdicts.map(({ place }) => place)).size,
+      calls: plans.map(({ thread, name }) => `${thread} ${name}`).join(', '),
+      lost: lost.map(whereOf),
+      unknownAndAlive: unknown.length,
+      seconds: Math.round((performance.now() - startedAtMs) / 1000),
     });
-    // An intent without an answer: whether the token was spent cannot be known from here.
-    expect.soft(reason, where).toBe(answer === '' ? 'outcome_unknown' : 'valid');
-    expect.soft(leftovers, where).toEqual([]);
-  }
-  // The files' thread has nothing to do between the request and the record of its answer, but to wait for work.
-  expect(lost.filter(({ thread }) => thread !== 'loop').map(whereOf)).toEqual([]);
-  expect(lost.map(whereOf)).toContain('loop pwrite64 default.journal (1)');
-  expect(missed(plans, verdicts)).toEqual([]);
-  // That the trace saw what a rotation is made of.
-  expect(verdicts.map(({ place }) => place)).toEqual(
-    expect.arrayContaining([
-      ...['files fsync default.journal', 'loop connect socket', 'loop writev socket', 'loop flock auth.lock'],
-      ...['files pwrite64 .codex/.auth.json.codex-authd-…', 'files rename .codex/auth.json'],
-      ...['files rename default.json', 'files unlink default.journal'],
-    ]),
-  );
-});
+
+    for (const verdict of verdicts) {
+      const { isSent, answer, isAlive, isServed, reason, leftovers } = verdict;
+      const where = whereOf(verdict);
+      const isRecorded = answer !== null && answer !== '';
+      expect.soft({ isServed, isAlive: isAlive || (isSent && !isRecorded) }, where).toEqual({
+        isServed: true,
+        isAlive: true,
+      });
+      // An intent without an answer: whether the token was spent cannot be known from here.
+      expect.soft(reason, where).toBe(answer === '' ? 'outcome_unknown' : 'valid');
+      expect.soft(leftovers, where).toEqual([]);
+    }
+    // The files' thread has nothing to do between the request and the record of its answer, but to wait for work.
+    expect(lost.filter(({ thread }) => thread !== 'loop').map(whereOf)).toEqual([]);
+    expect(lost.map(whereOf)).toContain('loop pwrite64 default.journal (1)');
+    expect(missed(plans, verdicts)).toEqual([]);
+    // That the trace saw what a rotation is made of.
+    expect(verdicts.map(({ place }) => place)).toEqual(
+      expect.arrayContaining([
+        ...[
+          'files fsync default.journal',
+          'loop connect socket',
+          'loop writev socket',
+          'loop flock auth.lock',
+        ],
+        ...['files pwrite64 .codex/.auth.json.codex-authd-…', 'files rename .codex/auth.json'],
+        ...['files rename default.json', 'files unlink default.journal'],
+      ]),
+    );
+  },
+);
 
 it('finds a pair lost where the answer is not recorded', async () => {
   demandStrace();
