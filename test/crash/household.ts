@@ -7,6 +7,7 @@ import { DaemonProcess, ownSandbox, type DaemonOptions } from '../support/daemon
 import { chatgptFile, writeAuthFile, type LoginTokens } from '../support/login-file.js';
 import { StrictTokenEndpoint } from '../support/strict-token-endpoint.js';
 import { fingerprintOf } from '../support/tokens.js';
+import { rested } from './rest.js';
 
 /** Where a journal has room for the answer; see src/auth-file/journal.ts. */
 const ANSWER_AT = 4096;
@@ -58,6 +59,11 @@ export class Household {
     const household = new Household(endpoint, await ownSandbox());
     await writeFile(household.sandbox.configFile, SETTINGS);
     return household;
+  }
+
+  /** Where strace writes: one at a time. */
+  get straceLog(): string {
+    return join(this.sandbox.directory, 'strace.log');
   }
 
   /** What `codex login` does. */
@@ -127,8 +133,15 @@ export async function settled(daemon: DaemonProcess): Promise<AccountStatus> {
   }
 }
 
-/** A whole rotation. What is loaded at the first one of a process is no part of those that come after it. */
+/** A whole rotation, from rest to rest. What is loaded at the first one of a process is no part of those after it. */
 export async function rotateOnce(daemon: DaemonProcess): Promise<void> {
+  await rested(daemon);
+  await refresh(daemon);
+  if (!(await rested(daemon))) throw new Error(`the daemon has ended:\n${(await daemon.cli.ended).stderr}`);
+}
+
+/** Resolves with the answer, which is not the end of the rotation. */
+export async function refresh(daemon: DaemonProcess): Promise<void> {
   const { status, text } = await daemon.ask('/v1/refresh', 'POST');
   if (status === 200) return;
   throw new Error(`the rotation failed: ${text}\n${await daemon.cli.stderrUntil(() => true)}`);

@@ -1,9 +1,10 @@
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { DaemonProcess } from '../support/daemon-process.js';
+import { nameOf } from './call-kinds.js';
 import { Household, rotateOnce, settled } from './household.js';
-import { nameOf, type Target } from './kill.js';
+import { rested } from './rest.js';
 import { demandStrace, Strace, threadsOf } from './strace.js';
+import type { Target } from './survey.js';
 
 /**
  * What a failing disk fails. `close` is not here: Linux closes the file whatever it answers, and strace could only leave it
@@ -39,6 +40,7 @@ it.each(TARGETS)(
     // A journal that could not be removed has had its say, and the next daemon removes it.
     await daemon.stop('SIGKILL');
     const successor = await household.start();
+    await rested(successor);
     expect((await settled(successor)).state).toBe('fresh');
     expect(await household.leftovers()).toEqual([]);
     console.info({ errors: places.length, at: [...new Set(places)] });
@@ -46,19 +48,21 @@ it.each(TARGETS)(
   },
 );
 
-/** A rotation in which one system call fails with EIO. Null if there is no such call in it. */
+/** A rotation in which one system call fails with EIO, from rest to rest. Null if there is no such call in it. */
 async function failOnce(
   household: Household,
   daemon: DaemonProcess,
   { thread, name }: Target,
   number: number,
 ): Promise<string | null> {
+  await rested(daemon);
   const threads = await threadsOf(daemon.pid);
-  const strace = await Strace.attach(threads[thread], join(household.sandbox.directory, 'strace.log'), {
+  const strace = await Strace.attach(threads[thread], household.straceLog, {
     calls: [name],
     inject: `${name}:error=EIO:when=${String(number)}`,
   });
   await daemon.ask('/v1/refresh', 'POST');
+  await rested(daemon);
   await strace.detach();
   const failed = (await strace.calls()).find(({ line }) => line.includes('(INJECTED)'));
   return failed === undefined ? null : nameOf(failed);

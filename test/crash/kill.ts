@@ -1,94 +1,77 @@
-import { join } from 'node:path';
 import type { DaemonProcess } from '../support/daemon-process.js';
 import type { LoginTokens } from '../support/login-file.js';
 import { fingerprintOf } from '../support/tokens.js';
-import type { Household } from './household.js';
+import { nameOf } from './call-kinds.js';
+import { refresh, type Household } from './household.js';
+import { rested } from './rest.js';
 import { isCutShort, Strace, threadsOf, type SystemCall } from './strace.js';
+import type { Target, Thread, Trace } from './survey.js';
 
-/** What the event loop asks of the kernel that anybody else could see: the network, the locks, and the journal. */
-const LOOP_CALLS = [
-  ...[
-    'accept4',
-    'bind',
-    'close',
-    'connect',
-    'epoll_ctl',
-    'fdatasync',
-    'flock',
-    'fsync',
-    'ftruncate',
-    'getsockopt',
-  ],
-  ...[
-    'inotify_add_watch',
-    'inotify_rm_watch',
-    'listen',
-    'openat',
-    'pwrite64',
-    'pwritev',
-    'recvmsg',
-    'rename',
-  ],
-  ...['sendmsg', 'sendto', 'setsockopt', 'shutdown', 'socket', 'unlink', 'write', 'writev'],
-];
+/** Something that is asked of the daemon. It rejects if the daemon does not do it. */
+export type Act = () => Promise<unknown>;
 
-/** What Node's file calls ask of it. In this thread, `write` only wakes the event loop. */
-const FILE_CALLS = [
-  ...[
-    'chmod',
-    'chown',
-    'close',
-    'fchmod',
-    'fchown',
-    'fdatasync',
-    'fsync',
-    'ftruncate',
-    'link',
-    'mkdir',
-    'openat',
-  ],
-  ...['pwrite64', 'pwritev', 'rename', 'renameat2', 'rmdir', 'symlink', 'unlink', 'unlinkat', 'utimensat'],
-];
-
-/** A thread of the daemon in which it is killed. */
-export type Thread = 'loop' | 'files';
-
-/** A system call by its name, in the thread that makes it. */
-export interface Target {
-  readonly thread: Thread;
-  readonly name: string;
+/** All system calls of a daemon that rests, or stands still, while it does something and until it rests. */
+export async function traceOf(household: Household, daemon: DaemonProcess, act: Act): Promise<Trace> {
+  const threads = await threadsOf(daemon.pid);
+  const strace = await Strace.attach(daemon.pid, household.straceLog, { isWhole: true });
+  await act();
+  await rested(daemon);
+  await strace.detach();
+  return { threads, calls: await strace.calls() };
 }
 
-export const TARGETS: readonly Target[] = [
-  ...LOOP_CALLS.map((name): Target => ({ thread: 'loop', name })),
-  ...FILE_CALLS.map((name): Target => ({ thread: 'files', name })),
-];
+/** As many traces as tell what occurs each time. */
+export async function tracesOf(
+  household: Household,
+  daemon: DaemonProcess,
+  act: Act,
+  undo?: Act,
+): Promise<Trace[]> {
+  const traces: Trace[] = [];
+  for (let count = 0; count < 3; count += 1) {
+    await rested(daemon);
+    traces.push(await traceOf(household, daemon, act));
+    await undo?.();
+  }
+  return traces;
+}
 
-/** Two at a time: the machine has two cores. Each lane takes the next item when it is done with one. */
-export async function inLanes<Item, Lane, Result>(
-  items: readonly Item[],
-  open: () => Promise<Lane>,
-  work: (item: Item, lane: Lane) => Promise<readonly Result[]>,
-): Promise<Result[]> {
-  const queue = [...items];
-  const results: Result[] = [];
-  const run = async (): Promise<void> => {
-    const lane = await open();
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-      results.push(...(await work(item, lane)));
-    }
-  };
-  await Promise.all([run(), run()]);
-  return results;
+/**
+ * Kills a daemon that rests, or stands still, at a system call of what it does until it rests. Null if there is no such
+ * call: then it has come through all of it, what it does after its answer as well.
+ */
+export async function killIn(
+  household: Household,
+  daemon: DaemonProcess,
+  { thread, name }: Target,
+  number: number,
+  act: Act,
+): Promise<SystemCall | null> {
+  const threads = await threadsOf(daemon.pid);
+  const strace = await Strace.attach(threads[thread], household.straceLog, {
+    calls: [name],
+    inject: `${name}:signal=KILL:when=${String(number)}`,
+  });
+  const refusal = await act().then(
+    () => null,
+    (error: unknown) => error,
+  );
+  if (await rested(daemon)) {
+    await strace.detach();
+    if (refusal !== null) throw refusal instanceof Error ? refusal : new Error('what was asked was not done');
+    return null;
+  }
+  await household.endpoint.quiet();
+  return lastCall(strace, name, number);
 }
 
 /** What a kill left, before anything was started again. */
 export interface Wreck {
   readonly thread: Thread;
+  /** The call that was not executed any more, and what it was about. */
+  readonly place: string;
   /** The how manieth call of its name it was in the rotation. */
   readonly number: number;
-  /** The call that was not executed any more. */
-  readonly call: SystemCall;
   /** The login before the rotation. */
   readonly before: LoginTokens;
   /** Whether the server had been sent its refresh token. */
@@ -101,52 +84,30 @@ export interface Wreck {
 export async function killInRotation(
   household: Household,
   daemon: DaemonProcess,
-  { thread, name }: Target,
+  target: Target,
   number: number,
 ): Promise<Wreck | null> {
+  await rested(daemon);
   const before = await household.login();
-  const threads = await threadsOf(daemon.pid);
-  const strace = await Strace.attach(threads[thread], join(household.sandbox.directory, 'strace.log'), {
-    calls: [name],
-    inject: `${name}:signal=KILL:when=${String(number)}`,
-  });
-  const isAnswered = await daemon.ask('/v1/refresh', 'POST').then(
-    ({ status }) => status === 200,
-    () => false,
-  );
-  if (isAnswered) {
-    await strace.detach();
-    return null;
-  }
-  await daemon.cli.ended;
-  const call = await lastCall(strace, name, number);
-  await household.endpoint.quiet();
+  const call = await killIn(household, daemon, target, number, () => refresh(daemon));
+  if (call === null) return null;
   // A file that is torn or open to others is found here.
   await household.login();
   const { refresh_token } = before;
   const isSent = household.endpoint.requests.some(
     ({ fingerprint }) => fingerprint === fingerprintOf(refresh_token),
   );
-  return { thread, number, call, before, isSent, answer: await household.recordedAnswer(refresh_token) };
+  const { thread } = target;
+  const place = `${thread} ${nameOf(call)}`;
+  return { thread, place, number, before, isSent, answer: await household.recordedAnswer(refresh_token) };
 }
 
 /** The call at which strace killed: it was not executed any more. */
-export async function lastCall(strace: Strace, name: string, number: number): Promise<SystemCall> {
+async function lastCall(strace: Strace, name: string, number: number): Promise<SystemCall> {
   const calls = (await strace.calls()).filter((each) => each.name === name);
   const call = calls.at(-1);
   if (call === undefined || calls.length !== number || !isCutShort(call)) {
     throw new Error(`the daemon did not end at ${name} ${String(number)}, but at ${call?.line ?? 'nothing'}`);
   }
   return call;
-}
-
-/** `openat .auth.json.codex-authd-…`: a call and what it is about, the same in each run. */
-export function nameOf({ name, line }: SystemCall): string {
-  const descriptor = /^[^(]*\(\d+<([^>]*)>/.exec(line)?.[1];
-  const path = descriptor ?? [...line.matchAll(/"(\/[^"]*)"/g)].at(-1)?.[1] ?? '';
-  const file = (path.split('/').at(-1) ?? '')
-    .replace(/^(socket|anon_inode):.*/, '$1')
-    .replace(/codex-authd-[0-9a-f]{12}$/, 'codex-authd-…')
-    .replace(/^default-[0-9a-f]{12}((\.[0-9a-f]{8})?\.[0-9a-f]{12})?/, 'default');
-  return file === '' ? name : `${name} ${file}`;
 }

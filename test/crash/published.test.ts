@@ -10,19 +10,22 @@ import {
   strangers,
 } from '../support/published-home.js';
 import { fingerprintOf } from '../support/tokens.js';
-import { Household, preloaded, rotateOnce, settled } from './household.js';
-import { inLanes, lastCall, nameOf, TARGETS, type Target } from './kill.js';
-import { demandStrace, Strace, threadsOf } from './strace.js';
+import { nameOf } from './call-kinds.js';
+import { Household, preloaded, refresh, rotateOnce, settled } from './household.js';
+import { killIn, tracesOf } from './kill.js';
+import { inLanes } from './lanes.js';
+import { rested } from './rest.js';
+import { demandStrace } from './strace.js';
+import { carryOut, missed, plansFrom, type Plan } from './survey.js';
 
-/** All that Node's file calls do, and of the event loop's calls those that have to do with files. */
-const FILES = TARGETS.filter(
-  ({ thread, name }) =>
-    thread === 'files' || ['flock', 'fsync', 'pwrite64', 'rename', 'unlink'].includes(name),
-);
+/** Of the event loop's calls those that have to do with files; the others are killed at in rotation.test.ts. */
+const LOOP_CALLS = ['flock', 'fsync', 'pwrite64', 'rename', 'unlink'];
 
 /** Where a daemon was killed, and what lay in the published directory then and when its successor was at rest. */
 interface Kill {
   readonly place: string;
+  /** The how manieth call of its name it was. */
+  readonly number: number;
   /** Files in which a refresh token is. */
   readonly refreshTokens: readonly string[];
   /** The same, after the recovery. */
@@ -35,19 +38,12 @@ interface Kill {
 const UNHARMED = { refreshTokens: [], refreshTokensLater: [], leftovers: [] };
 
 it('killed at every system call of a rotation and of what it publishes, it leaves no refresh token there', async () => {
-  demandStrace();
-  const kills = await inLanes(
-    FILES,
-    () => Lane.open({ isPublished: true }),
-    (target, lane) => lane.killAtEach(target, (daemon) => daemon.ask('/v1/refresh', 'POST')),
-  );
-  console.info({ kills: kills.length });
-  for (const { place, ...outcome } of kills) {
-    expect.soft(outcome, place).toEqual({ ...UNHARMED, isCurrent: true });
+  const kills = await killEverywhere({ isPublished: true }, { act: (daemon) => refresh(daemon) });
+  for (const { place, number, ...outcome } of kills) {
+    expect.soft(outcome, whereOf({ place, number })).toEqual({ ...UNHARMED, isCurrent: true });
   }
   // That the file was met, on its way and at its end, and not the account's own alone.
-  const places = kills.map(({ place }) => place.replace(/ \(.*/, ''));
-  expect(places).toEqual(
+  expect(kills.map(({ place }) => place)).toEqual(
     expect.arrayContaining([
       'files openat published/.auth.json.codex-authd-…',
       'files pwrite64 published/.auth.json.codex-authd-…',
@@ -59,36 +55,49 @@ it('killed at every system call of a rotation and of what it publishes, it leave
 });
 
 it('killed at every system call of a PUT, it publishes what is there, or nothing is there', async () => {
-  demandStrace();
-  const kills = await inLanes(
-    FILES,
-    () => Lane.open({ isPublished: false }),
-    (target, lane) => lane.killAtEach(target, (_daemon, request) => publish(request), unpublish),
+  await killBetween(
+    { isPublished: false },
+    { act: (_daemon, request) => publish(request), undo: (request) => unpublish(request) },
   );
-  for (const { place, isCurrent, ...outcome } of kills) {
-    expect.soft({ ...outcome, isConsistent: isCurrent !== false }, place).toEqual({
-      ...UNHARMED,
-      isConsistent: true,
-    });
-  }
-  expect(new Set(kills.map(({ isCurrent }) => isCurrent))).toEqual(new Set([true, null]));
 });
 
 it('killed at every system call of a DELETE, it publishes what is there, or nothing is there', async () => {
-  demandStrace();
-  const kills = await inLanes(
-    FILES,
-    () => Lane.open({ isPublished: true }),
-    (target, lane) => lane.killAtEach(target, (_daemon, request) => unpublish(request), publish),
+  await killBetween(
+    { isPublished: true },
+    { act: (_daemon, request) => unpublish(request), undo: (request) => publish(request) },
   );
-  for (const { place, isCurrent, ...outcome } of kills) {
-    expect.soft({ ...outcome, isConsistent: isCurrent !== false }, place).toEqual({
+});
+
+async function killBetween(before: { isPublished: boolean }, doing: Doing): Promise<void> {
+  const kills = await killEverywhere(before, doing);
+  for (const { place, number, isCurrent, ...outcome } of kills) {
+    const isConsistent = isCurrent !== false;
+    expect.soft({ ...outcome, isConsistent }, whereOf({ place, number })).toEqual({
       ...UNHARMED,
       isConsistent: true,
     });
   }
   expect(new Set(kills.map(({ isCurrent }) => isCurrent))).toEqual(new Set([true, null]));
-});
+}
+
+async function killEverywhere(before: { isPublished: boolean }, doing: Doing): Promise<Kill[]> {
+  demandStrace();
+  const startedAtMs = performance.now();
+  const plans = await (await Lane.open(before)).plansOf(doing);
+  const kills = await inLanes(
+    plans,
+    () => Lane.open(before),
+    (plan, lane) => lane.killAtEach(plan, doing),
+  );
+  const seconds = Math.round((performance.now() - startedAtMs) / 1000);
+  console.info({ kills: kills.length, places: new Set(kills.map(({ place }) => place)).size, seconds });
+  expect(missed(plans, kills)).toEqual([]);
+  return kills;
+}
+
+function whereOf({ place, number }: Pick<Kill, 'place' | 'number'>): string {
+  return `${place} (${String(number)})`;
+}
 
 it('no version of any file there holds a refresh token in a run of rotations', async () => {
   const { household, directory, versions } = await watched('published');
@@ -97,7 +106,6 @@ it('no version of any file there holds a refresh token in a run of rotations', a
   const fingerprints = new Set([await publishedFingerprint(directory)]);
   for (let round = 0; round < 10; round += 1) {
     await rotateOnce(daemon);
-    await atRest(daemon);
     fingerprints.add(await publishedFingerprint(directory));
   }
   await unpublish({ directory, socket: daemon.socket });
@@ -149,24 +157,32 @@ function watchEnv(directory: string, household: Household): Record<string, strin
 }
 
 type Request = Parameters<typeof publish>[0];
-type Act = (daemon: DaemonProcess, request: Request) => Promise<unknown>;
+
+/** What the daemon is killed in, and what makes that it can be done again. */
+interface Doing {
+  readonly act: (daemon: DaemonProcess, request: Request) => Promise<unknown>;
+  readonly undo?: (request: Request) => Promise<unknown>;
+}
 
 /** A home and a directory beside it, in which one daemon after the other is killed. */
 class Lane {
   readonly #household: Household;
   readonly #directory: string;
   readonly #unknown: string[] = [];
+  /** Whether it was published in the beginning. */
+  readonly #isPublished: boolean;
   #daemon: DaemonProcess;
 
-  private constructor(household: Household, daemon: DaemonProcess) {
+  private constructor(household: Household, daemon: DaemonProcess, isPublished: boolean) {
     this.#household = household;
     this.#daemon = daemon;
+    this.#isPublished = isPublished;
     this.#directory = join(household.sandbox.directory, 'published');
   }
 
   static async open({ isPublished }: { isPublished: boolean }): Promise<Lane> {
     const household = await Household.found();
-    const lane = new Lane(household, await household.start());
+    const lane = new Lane(household, await household.start(), isPublished);
     await mkdir(lane.#directory, { mode: 0o700 });
     await rotateOnce(lane.#daemon);
     // Both once: what is loaded at the first time is no part of those that come after it.
@@ -179,63 +195,52 @@ class Lane {
     return { directory: this.#directory, socket: this.#daemon.socket };
   }
 
-  /** Kill after kill, until what is done is over before it. `undo` makes that what is done can be done again. */
-  async killAtEach(target: Target, act: Act, undo?: (request: Request) => Promise<unknown>): Promise<Kill[]> {
-    const kills: Kill[] = [];
-    for (;;) {
-      const before = await this.#household.login();
-      const place = await this.#kill(target, kills.length + 1, act);
-      if (place === null) {
-        await undo?.(this.#request);
-        break;
-      }
-      const refreshTokens = await refreshTokensIn(this.#directory);
-      if ((await this.#household.recordedAnswer(before.refresh_token)) === '') {
-        this.#unknown.push(before.refresh_token);
-      }
-      this.#daemon = await this.#household.start();
-      kills.push({ place, refreshTokens, ...(await this.#recover()) });
-      const isPublished = (await this.#daemon.account()).published.length > 0;
-      if (undo !== undefined && isPublished === (undo === unpublish)) await undo(this.#request);
-    }
+  async plansOf({ act, undo }: Doing): Promise<Plan[]> {
+    const traces = await tracesOf(
+      this.#household,
+      this.#daemon,
+      () => act(this.#daemon, this.#request),
+      async () => undo?.(this.#request),
+    );
+    await this.#daemon.stop();
+    return plansFrom(traces).filter(({ thread, name }) => thread === 'files' || LOOP_CALLS.includes(name));
+  }
+
+  async killAtEach(plan: Plan, doing: Doing): Promise<Kill[]> {
+    const kills = await carryOut(plan, (number) => this.#killAt(plan, number, doing));
     expect(this.#household.endpoint.sentTwice()).toEqual([]);
     return kills;
   }
 
-  async #kill({ thread, name }: Target, number: number, act: Act): Promise<string | null> {
-    const threads = await threadsOf(this.#daemon.pid);
-    const log = join(this.#household.sandbox.directory, 'strace.log');
-    const inject = `${name}:signal=KILL:when=${String(number)}`;
-    const strace = await Strace.attach(threads[thread], log, { calls: [name], inject });
-    const isOver = await act(this.#daemon, this.#request)
-      .then(() => atRest(this.#daemon))
-      .then(
-        () => true,
-        () => false,
-      );
-    if (isOver) {
-      await strace.detach();
+  async #killAt(plan: Plan, number: number, { act, undo }: Doing): Promise<Kill | null> {
+    const household = this.#household;
+    await rested(this.#daemon);
+    const before = await household.login();
+    const call = await killIn(household, this.#daemon, plan, number, () => act(this.#daemon, this.#request));
+    if (call === null) {
+      await undo?.(this.#request);
       return null;
     }
-    await this.#daemon.cli.ended;
-    await this.#household.endpoint.quiet();
-    return `${thread} ${this.#nameOf(await lastCall(strace, name, number))} (${String(number)})`;
+    const refreshTokens = await refreshTokensIn(this.#directory);
+    if ((await household.recordedAnswer(before.refresh_token)) === '') {
+      this.#unknown.push(before.refresh_token);
+    }
+    this.#daemon = await household.start();
+    const place = `${plan.thread} ${nameOf(call)}`;
+    const kill = { place, number, refreshTokens, ...(await this.#recover()) };
+    const isPublished = (await this.#daemon.account()).published.length > 0;
+    if (undo !== undefined && isPublished !== this.#isPublished) await undo(this.#request);
+    return kill;
   }
 
-  /** Which of the two auth.json it is about is said as well. */
-  #nameOf(call: Parameters<typeof nameOf>[0]): string {
-    const parent = /\/(published|\.codex)\/(?=[^/"]*auth\.json)/.exec(call.line)?.[1];
-    const [verb = '', file = ''] = nameOf(call).split(' ');
-    return `${verb} ${parent === undefined ? '' : `${parent}/`}${file}`;
-  }
-
-  async #recover(): Promise<Omit<Kill, 'place' | 'refreshTokens'>> {
+  async #recover(): Promise<Omit<Kill, 'place' | 'number' | 'refreshTokens'>> {
+    await rested(this.#daemon);
     const { reason } = await settled(this.#daemon);
     if (reason === 'outcome_unknown') {
       await this.#household.logIn();
       while ((await this.#daemon.account()).state !== 'fresh');
     }
-    await atRest(this.#daemon);
+    await rested(this.#daemon);
     const { published } = await this.#daemon.account();
     const fingerprint = await publishedFingerprint(this.#directory);
     const { access_token } = await this.#household.login();
@@ -245,14 +250,5 @@ class Lane {
       isCurrent:
         published.length === 0 && fingerprint === null ? null : fingerprint === fingerprintOf(access_token),
     };
-  }
-}
-
-/** Resolves when every publication has the credential that is given out; rejects if the daemon ends before. */
-async function atRest(daemon: DaemonProcess): Promise<void> {
-  for (;;) {
-    const { published, generation, state } = await daemon.account();
-    const isCurrent = published.every((each) => each.state === 'published' && each.generation === generation);
-    if (isCurrent && state !== 'refreshing') return;
   }
 }

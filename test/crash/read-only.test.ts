@@ -3,6 +3,7 @@ import type { DaemonProcess } from '../support/daemon-process.js';
 import type { LoginTokens } from '../support/login-file.js';
 import { Household, settled } from './household.js';
 import { ReadOnlySpell } from './mounts.js';
+import { rested } from './rest.js';
 
 /** A daemon whose rotation finds auth.json's directory read-only when the answer comes. */
 async function surprise(): Promise<{
@@ -43,6 +44,7 @@ async function expectStored(household: Household, daemon: DaemonProcess): Promis
   expect((await daemon.ask('/v1/token')).text.trim()).toBe(access_token);
   expect(household.endpoint.isAlive(refresh_token)).toBe(true);
   expect(household.endpoint.requests).toHaveLength(1);
+  await rested(daemon);
   expect(await household.leftovers()).toEqual([]);
 }
 

@@ -2,37 +2,43 @@ import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { DaemonProcess } from '../support/daemon-process.js';
+import { nameOf } from './call-kinds.js';
 import { Household, preloaded, settled } from './household.js';
-import { inLanes, killInRotation, lastCall, nameOf, TARGETS, type Target } from './kill.js';
-import { demandStrace, Strace, threadsOf } from './strace.js';
+import { killIn, killInRotation, traceOf } from './kill.js';
+import { inLanes } from './lanes.js';
+import { rested } from './rest.js';
+import { demandStrace } from './strace.js';
+import { carryOut, missed, plansFrom, type Plan, type Trace } from './survey.js';
 
 /** Of the event loop's calls, those that have to do with the account; the others make a socket and load modules. */
-const ROLL_FORWARD = TARGETS.filter(
-  ({ thread, name }) =>
-    thread === 'files' || ['flock', 'fsync', 'pwrite64', 'rename', 'unlink', 'write'].includes(name),
-);
+const LOOP_CALLS = ['flock', 'fsync', 'pwrite64', 'rename', 'unlink', 'write'];
 
 it('killed again at every system call of its recovery, it loses nothing of an answer that was recorded', async () => {
   demandStrace();
   const startedAtMs = performance.now();
+  const plans = plansFrom(await (await Lane.open()).traces()).filter(
+    ({ thread, name }) => thread === 'files' || LOOP_CALLS.includes(name),
+  );
   const kills = await inLanes(
-    ROLL_FORWARD,
+    plans,
     () => Lane.open(),
-    (target, lane) => lane.killAtEach(target),
+    (plan, lane) => lane.killAtEach(plan),
   );
   console.info({
     kills: kills.length,
+    places: new Set(kills.map(({ place }) => place)).size,
     lost: kills.filter(({ isAlive }) => !isAlive).map(({ place }) => place),
     seconds: Math.round((performance.now() - startedAtMs) / 1000),
   });
-  for (const { place, ...outcome } of kills) {
+  for (const { place, number, ...outcome } of kills) {
     expect
-      .soft(outcome, place)
+      .soft(outcome, `${place} (${String(number)})`)
       .toEqual({ isAlive: true, isNew: true, state: 'fresh', requests: 1, leftovers: [] });
   }
-  expect(kills.map(({ place }) => place.replace(/ \(.*/, ''))).toEqual(
+  expect(missed(plans, kills)).toEqual([]);
+  expect(kills.map(({ place }) => place)).toEqual(
     expect.arrayContaining([
-      'files rename auth.json',
+      'files rename .codex/auth.json',
       'files unlink default.journal',
       'loop flock auth.lock',
     ]),
@@ -41,6 +47,7 @@ it('killed again at every system call of its recovery, it loses nothing of an an
 
 interface Kill {
   readonly place: string;
+  readonly number: number;
   /** Whether the refresh token in auth.json would work. */
   readonly isAlive: boolean;
   readonly isNew: boolean;
@@ -77,26 +84,51 @@ class Lane {
     }));
   }
 
-  async killAtEach(target: Target): Promise<Kill[]> {
-    const { endpoint } = this.#household;
-    const kills: Kill[] = [];
-    for (;;) {
-      await this.#restore();
-      const place = await killInRecovery(this.#household, target, kills.length + 1);
-      if (place === null) return kills;
-      const daemon = await this.#household.start();
-      const { state } = await settled(daemon);
-      const { refresh_token } = await this.#household.login();
-      kills.push({
-        place,
-        isAlive: endpoint.isAlive(refresh_token),
-        isNew: refresh_token !== this.#before,
-        state,
-        requests: endpoint.requests.length,
-        leftovers: await this.#household.leftovers(),
-      });
+  async traces(): Promise<Trace[]> {
+    const traces: Trace[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const daemon = await this.#atTheDoor();
+      traces.push(await traceOf(this.#household, daemon, () => letIn(daemon)));
       await daemon.stop('SIGKILL');
     }
+    return traces;
+  }
+
+  killAtEach(plan: Plan): Promise<Kill[]> {
+    return carryOut(plan, (number) => this.#killAt(plan, number));
+  }
+
+  async #killAt(plan: Plan, number: number): Promise<Kill | null> {
+    const { endpoint } = this.#household;
+    const killed = await this.#atTheDoor();
+    const call = await killIn(this.#household, killed, plan, number, () => letIn(killed));
+    if (call === null) {
+      await killed.stop('SIGKILL');
+      return null;
+    }
+    const daemon = await this.#household.start();
+    await rested(daemon);
+    const { state } = await settled(daemon);
+    const { refresh_token } = await this.#household.login();
+    const kill = {
+      place: `${plan.thread} ${nameOf(call)}`,
+      number,
+      isAlive: endpoint.isAlive(refresh_token),
+      isNew: refresh_token !== this.#before,
+      state,
+      requests: endpoint.requests.length,
+      leftovers: await this.#household.leftovers(),
+    };
+    await daemon.stop('SIGKILL');
+    return kill;
+  }
+
+  /** A daemon that has been stopped before it has looked at what was left. */
+  async #atTheDoor(): Promise<DaemonProcess> {
+    await this.#restore();
+    const daemon = await this.#household.spawn({ env: preloaded('stop-at-the-door.mjs') });
+    await stopped(daemon);
+    return daemon;
   }
 
   async #restore(): Promise<void> {
@@ -107,35 +139,10 @@ class Lane {
   }
 }
 
-/** Where the daemon was killed; null if it came through its recovery. */
-async function killInRecovery(
-  household: Household,
-  { thread, name }: Target,
-  number: number,
-): Promise<string | null> {
-  const daemon = await household.spawn({ env: preloaded('stop-at-the-door.mjs') });
-  await stopped(daemon);
-  const threads = await threadsOf(daemon.pid);
-  const strace = await Strace.attach(threads[thread], join(household.sandbox.directory, 'strace.log'), {
-    calls: [name],
-    inject: `${name}:signal=KILL:when=${String(number)}`,
-  });
+/** Lets a daemon go on that was stopped, and waits until it serves. */
+async function letIn(daemon: DaemonProcess): Promise<void> {
   process.kill(daemon.pid, 'SIGCONT');
-  const isKilled = await daemon.logged('listening').then(
-    () =>
-      settled(daemon).then(
-        () => false,
-        () => true,
-      ),
-    () => true,
-  );
-  if (!isKilled) {
-    await strace.detach();
-    await daemon.stop('SIGKILL');
-    return null;
-  }
-  await daemon.cli.ended;
-  return `${thread} ${nameOf(await lastCall(strace, name, number))} (${String(number)})`;
+  await daemon.logged('listening');
 }
 
 /** Resolves when the process has been stopped by a signal. */

@@ -1,9 +1,12 @@
 import { expect, it } from 'vitest';
 import type { AccountStatus } from '../../src/protocol.js';
 import type { DaemonProcess } from '../support/daemon-process.js';
-import { Household, preloaded, rotateOnce, settled } from './household.js';
-import { inLanes, killInRotation, nameOf, TARGETS, type Target, type Wreck } from './kill.js';
+import { Household, preloaded, refresh, rotateOnce, settled } from './household.js';
+import { killInRotation, tracesOf, type Wreck } from './kill.js';
+import { inLanes } from './lanes.js';
+import { rested } from './rest.js';
 import { demandStrace } from './strace.js';
+import { carryOut, missed, plansFrom, strangeCalls, type Plan, type Trace } from './survey.js';
 
 /** What the daemon after the kill made of it. */
 interface Verdict extends Wreck {
@@ -15,51 +18,66 @@ interface Verdict extends Wreck {
   readonly leftovers: readonly string[];
 }
 
-it('killed at every system call of a rotation, it loses nothing but what it had not recorded yet', async () => {
-  demandStrace();
-  const startedAtMs = performance.now();
-  const verdicts = await inLanes(
-    TARGETS,
-    () => Lane.open(),
-    (target, lane) => lane.killAtEach(target),
-  );
-  const lost = verdicts.filter(({ isAlive }) => !isAlive);
-  const unknown = verdicts.filter(({ isAlive, reason }) => isAlive && reason === 'outcome_unknown');
-  console.info({
-    kills: verdicts.length,
-    lost: lost.map(placeOf),
-    unknownAndAlive: unknown.map(placeOf),
-    seconds: Math.round((performance.now() - startedAtMs) / 1000),
-  });
+/** Some 500 kills of half a second each, on a machine that has nothing else to do. */
+const CAMPAIGN_MS = 2_400_000;
 
-  for (const verdict of verdicts) {
-    const { isSent, answer, isAlive, isServed, reason, leftovers } = verdict;
-    const where = placeOf(verdict);
-    const isRecorded = answer !== null && answer !== '';
-    expect.soft({ isServed, isAlive: isAlive || (isSent && !isRecorded) }, where).toEqual({
-      isServed: true,
-      isAlive: true,
+it(
+  'killed at every system call of a rotation, it loses nothing but what it had not recorded yet',
+  { timeout: CAMPAIGN_MS },
+  async () => {
+    demandStrace();
+    const startedAtMs = performance.now();
+    const traces = await tracesOfRotations();
+    // The threads in which nothing is killed.
+    expect(traces.flatMap(strangeCalls)).toEqual([]);
+    const plans = plansFrom(traces, { isThorough: true });
+    const verdicts = await inLanes(
+      plans,
+      () => Lane.open(),
+      (plan, lane) => lane.killAtEach(plan),
+    );
+    const lost = verdicts.filter(({ isAlive }) => !isAlive);
+    const unknown = verdicts.filter(({ isAlive, reason }) => isAlive && reason === 'outcome_unknown');
+    console.info({
+      kills: verdicts.length,
+      places: new Set(verdicts.map(({ place }) => place)).size,
+      calls: plans.map(({ thread, name }) => `${thread} ${name}`).join(', '),
+      lost: lost.map(whereOf),
+      unknownAndAlive: unknown.length,
+      seconds: Math.round((performance.now() - startedAtMs) / 1000),
     });
-    // An intent without an answer: whether the token was spent cannot be known from here.
-    expect.soft(reason, where).toBe(answer === '' ? 'outcome_unknown' : 'valid');
-    expect.soft(leftovers, where).toEqual([]);
-  }
-  // The files' thread has nothing to do between the request and the record of its answer.
-  expect(lost.filter(({ thread }) => thread !== 'loop').map(placeOf)).toEqual([]);
-  expect(lost.map(placeOf)).toContain('loop pwrite64 default.journal (1)');
-  // That every call was met at all.
-  expect(verdicts.map(({ call }) => nameOf(call))).toEqual(
-    expect.arrayContaining([
-      ...['fsync default.journal', 'connect socket', 'writev socket', 'flock auth.lock'],
-      ...[
-        'pwrite64 .auth.json.codex-authd-…',
-        'rename auth.json',
-        'rename default.json',
-        'unlink default.journal',
-      ],
-    ]),
-  );
-});
+
+    for (const verdict of verdicts) {
+      const { isSent, answer, isAlive, isServed, reason, leftovers } = verdict;
+      const where = whereOf(verdict);
+      const isRecorded = answer !== null && answer !== '';
+      expect.soft({ isServed, isAlive: isAlive || (isSent && !isRecorded) }, where).toEqual({
+        isServed: true,
+        isAlive: true,
+      });
+      // An intent without an answer: whether the token was spent cannot be known from here.
+      expect.soft(reason, where).toBe(answer === '' ? 'outcome_unknown' : 'valid');
+      expect.soft(leftovers, where).toEqual([]);
+    }
+    // The files' thread has nothing to do between the request and the record of its answer, but to wait for work.
+    expect(lost.filter(({ thread }) => thread !== 'loop').map(whereOf)).toEqual([]);
+    expect(lost.map(whereOf)).toContain('loop pwrite64 default.journal (1)');
+    expect(missed(plans, verdicts)).toEqual([]);
+    // That the trace saw what a rotation is made of.
+    expect(verdicts.map(({ place }) => place)).toEqual(
+      expect.arrayContaining([
+        ...[
+          'files fsync default.journal',
+          'loop connect socket',
+          'loop writev socket',
+          'loop flock auth.lock',
+        ],
+        ...['files pwrite64 .codex/.auth.json.codex-authd-…', 'files rename .codex/auth.json'],
+        ...['files rename default.json', 'files unlink default.journal'],
+      ]),
+    );
+  },
+);
 
 it('finds a pair lost where the answer is not recorded', async () => {
   demandStrace();
@@ -70,6 +88,15 @@ it('finds a pair lost where the answer is not recorded', async () => {
   const { refresh_token } = await household.login();
   expect(household.endpoint.isAlive(refresh_token)).toBe(false);
 });
+
+async function tracesOfRotations(): Promise<Trace[]> {
+  const household = await Household.found();
+  const daemon = await household.start();
+  await rotateOnce(daemon);
+  const traces = await tracesOf(household, daemon, () => refresh(daemon));
+  await daemon.stop();
+  return traces;
+}
 
 /** A home in which one daemon after the other is killed. */
 class Lane {
@@ -89,22 +116,23 @@ class Lane {
     return new Lane(household, daemon);
   }
 
-  /** Kill after kill, until a rotation is over before it. */
-  async killAtEach(target: Target): Promise<Verdict[]> {
-    const household = this.#household;
-    const verdicts: Verdict[] = [];
-    for (;;) {
-      const wreck = await killInRotation(household, this.#daemon, target, verdicts.length + 1);
-      if (wreck === null) break;
-      if (wreck.answer === '') this.#unknown.push(wreck.before.refresh_token);
-      this.#daemon = await household.start();
-      const verdict = await judge(household, wreck, this.#daemon);
-      verdicts.push({ ...verdict, leftovers: await household.leftovers(this.#unknown) });
-      if (verdict.reason === 'outcome_unknown') await logInAgain(household, this.#daemon);
-      await rotateOnce(this.#daemon);
-    }
-    expect(household.endpoint.sentTwice()).toEqual([]);
+  async killAtEach(plan: Plan): Promise<Verdict[]> {
+    const verdicts = await carryOut(plan, (number) => this.#killAt(plan, number));
+    expect(this.#household.endpoint.sentTwice()).toEqual([]);
     return verdicts;
+  }
+
+  async #killAt(plan: Plan, number: number): Promise<Verdict | null> {
+    const household = this.#household;
+    const wreck = await killInRotation(household, this.#daemon, plan, number);
+    if (wreck === null) return null;
+    if (wreck.answer === '') this.#unknown.push(wreck.before.refresh_token);
+    this.#daemon = await household.start();
+    const verdict = await judge(household, wreck, this.#daemon);
+    const leftovers = await household.leftovers(this.#unknown);
+    if (verdict.reason === 'outcome_unknown') await logInAgain(household, this.#daemon);
+    await rotateOnce(this.#daemon);
+    return { ...verdict, leftovers };
   }
 }
 
@@ -113,6 +141,7 @@ async function judge(
   wreck: Wreck,
   daemon: DaemonProcess,
 ): Promise<Omit<Verdict, 'leftovers'>> {
+  await rested(daemon);
   const { reason } = await settled(daemon);
   const { refresh_token } = await household.login();
   const { text } = await daemon.ask('/v1/token');
@@ -129,6 +158,6 @@ async function logInAgain(household: Household, daemon: DaemonProcess): Promise<
   while ((await daemon.account()).state !== 'fresh');
 }
 
-function placeOf({ thread, number, call }: Wreck): string {
-  return `${thread} ${nameOf(call)} (${String(number)})`;
+function whereOf({ place, number }: Wreck): string {
+  return `${place} (${String(number)})`;
 }

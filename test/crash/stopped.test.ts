@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { DaemonProcess, ownSandbox } from '../support/daemon-process.js';
 import { Household, preloaded, settled } from './household.js';
+import { rested } from './rest.js';
 import { demandStrace, Strace, threadsOf } from './strace.js';
 
 /** From src/auth-file/lock.ts: a lock that was not renewed for so long may be taken by another machine. */
@@ -37,6 +37,7 @@ it.each([
     while ((await daemon.account()).state !== 'fresh');
     expect(endpoint.isAlive((await household.login()).refresh_token)).toBe(true);
     expect(endpoint.requests).toHaveLength(1);
+    await rested(daemon);
     expect(await household.leftovers()).toEqual([]);
   },
 );
@@ -63,8 +64,12 @@ it('stopped with its request under way while another machine takes over, it leav
   expect(endpoint.sentTwice()).toEqual([]);
 });
 
-/** Which sync of a rotation is which. */
-const SYNCS = { 'the temporary file': 1, 'the journal': 2, 'the directory of the journal': 3 } as const;
+/** Which sync of a rotation is which, and what strace calls the file. */
+const SYNCS = {
+  'the temporary file': { number: 1, file: /\/\.auth\.json\.codex-authd-[^/]*>/ },
+  'the journal': { number: 2, file: /\.journal>/ },
+  'the directory of the journal': { number: 3, file: /\/state\/codex-authd>/ },
+} as const;
 
 it.each(Object.keys(SYNCS) as (keyof typeof SYNCS)[])(
   'stopped when it syncs %s while another machine rotates, it sends nothing',
@@ -112,16 +117,20 @@ async function stoppedAtSync(
 ): Promise<{ readonly daemon: DaemonProcess; readonly asked: Promise<unknown> }> {
   demandStrace();
   const daemon = await household.start({ env: ELSEWHERE });
+  // Not one of its start.
+  await rested(daemon);
   const { files } = await threadsOf(daemon.pid);
-  const log = join(household.sandbox.directory, 'strace.log');
+  const log = household.straceLog;
+  const { number, file } = SYNCS[what];
   const strace = await Strace.attach(files, log, {
     calls: ['fsync'],
-    inject: `fsync:signal=STOP:when=${String(SYNCS[what])}`,
+    inject: `fsync:signal=STOP:when=${String(number)}`,
   });
   // Where the test fails before it wakes the daemon, nobody waits for this answer.
   const asked = daemon.ask('/v1/refresh', 'POST').catch((error: unknown) => error);
   while (!(await readFile(log, 'utf8')).includes('stopped by SIGSTOP'));
   await strace.detach();
+  expect((await strace.calls()).at(-1)?.line).toMatch(file);
   return { daemon, asked };
 }
 

@@ -6,6 +6,8 @@ import { onTestFinished } from 'vitest';
 /** A system call as strace wrote it down. */
 export interface SystemCall {
   readonly name: string;
+  /** Who made it; null where only one thread was looked at. */
+  readonly thread: number | null;
   /** The whole line, with the path behind each descriptor. */
   readonly line: string;
 }
@@ -18,9 +20,11 @@ export interface StraceOptions {
    * of each name by themselves: with several names, or threads, the third rename might never be the third of all.
    */
   readonly inject?: string;
+  /** Whether the other threads of the process are looked at as well, and those that it starts. */
+  readonly isWhole?: boolean;
 }
 
-/** strace at work on one thread of a running process. */
+/** strace at work on one thread of a running process, or on all. */
 export class Strace {
   readonly #tracer: ChildProcess;
   readonly #ended: Promise<unknown>;
@@ -36,7 +40,8 @@ export class Strace {
   static async attach(thread: number, log: string, options: StraceOptions = {}): Promise<Strace> {
     const set = options.calls?.join(',') ?? 'all';
     const inject = options.inject === undefined ? [] : ['-e', `inject=${options.inject}`];
-    const args = ['-y', '-s', '64', '-o', log, '-e', `trace=${set}`, ...inject];
+    const whole = options.isWhole === true ? ['-f'] : [];
+    const args = [...whole, '-y', '-s', '64', '-o', log, '-e', `trace=${set}`, ...inject];
     const tracer = spawn('strace', [...args, '-p', String(thread)], { stdio: ['ignore', 'ignore', 'pipe'] });
     const strace = new Strace(tracer, log);
     onTestFinished(() => strace.detach());
@@ -67,8 +72,10 @@ export class Strace {
 }
 
 function readCall(line: string): SystemCall[] {
-  const name = /^([a-z_0-9]+)\(/.exec(line)?.[1];
-  return name === undefined ? [] : [{ name, line }];
+  const [, thread, rest = '', name] = /^(?:(\d+) +)?(([a-z_0-9]+)\(.*)/.exec(line) ?? [];
+  return name === undefined
+    ? []
+    : [{ name, thread: thread === undefined ? null : Number(thread), line: rest }];
 }
 
 /** What strace does at a call that it kills at: the call is not executed, and has no result. */

@@ -16,8 +16,7 @@ it('between the arrival of an answer and the end of its record there is no syste
   const daemon = await household.start();
   await rotateOnce(daemon);
   const { loop } = await threadsOf(daemon.pid);
-  const log = join(household.sandbox.directory, 'strace.log');
-  const strace = await Strace.attach(loop, log);
+  const strace = await Strace.attach(loop, household.straceLog);
   for (let count = 0; count < ROTATIONS; count += 1) await rotateOnce(daemon);
   await strace.detach();
 
@@ -82,7 +81,9 @@ function isRecord({ name, line }: SystemCall): boolean {
   return name === 'pwrite64' && line.includes('.journal>') && line.includes('access_token');
 }
 
-/** From the read that brought the last of the answer on. */
+/** From the read that brought the last of the answer on: it may have come in several pieces. */
 function windowOf(calls: readonly SystemCall[]): readonly SystemCall[] {
-  return calls.slice(calls.findLastIndex(({ name, line }) => name === 'read' && line.includes('"HTTP/1.1 ')));
+  const head = calls.findLast(({ name, line }) => name === 'read' && line.includes('"HTTP/1.1 '));
+  const connection = head?.line.split(',')[0] ?? 'the answer has not come';
+  return calls.slice(calls.findLastIndex(({ line }) => line.startsWith(connection)));
 }
