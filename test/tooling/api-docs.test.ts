@@ -3,25 +3,29 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { API_PAGE, renewApiPage } from '../../docs/generate/api-page.js';
 import { fill } from '../../docs/generate/fill.js';
 
+/** It reads every type of the package: a few seconds, far more on a machine that has too much to do. */
+const COMPILER_TIMEOUT_MS = 120_000;
+
 const page = readFileSync(API_PAGE, 'utf8');
 
 describe('docs/api.md', () => {
   let renewed = '';
   beforeAll(async () => {
     renewed = await renewApiPage(page);
-  });
+  }, COMPILER_TIMEOUT_MS);
 
   it('says what the code says; else run `npm run docs`', () => {
     expect(page).toBe(renewed);
   });
 
-  it.each(['routes', 'parameters', 'bodies', 'errors', 'reasons', 'limits', 'library'])(
-    'is found to differ in its %s, and put right',
-    async (name) => {
-      const start = page.indexOf(`<!-- generated: ${name} -->`);
-      const planted = page.slice(0, start) + page.slice(start).replace(/\bthe\b/, 'not the');
-      expect(planted.length).toBe(page.length + 4);
-      expect(planted.indexOf('not the', start)).toBeLessThan(page.indexOf(`<!-- end: ${name} -->`));
+  it(
+    'is found to differ in any of its generated parts, and put right',
+    { timeout: COMPILER_TIMEOUT_MS },
+    async () => {
+      const planted = page.replace(/<!-- generated: \w+ -->.*?<!-- end: /gs, (part) =>
+        part.replace(/\bthe\b/, 'not the'),
+      );
+      expect(planted.length).toBe(page.length + 7 * 'not '.length);
       expect(await renewApiPage(planted)).toBe(renewed);
     },
   );
