@@ -74,6 +74,7 @@ export const REASONS = {
   unreadable: { state: 'corrupt', hint: 'make auth.json readable for the user that runs the daemon' },
 } as const satisfies Record<string, Reason>;
 
+/** Why a keeper is in its state: a stable code, to be compared by programs. */
 export type ReasonCode = keyof typeof REASONS;
 
 /** The reason codes that belong to one state. */

@@ -6,6 +6,7 @@ import type { Clock } from '../os/clock.js';
 import { DEFAULT_ACCOUNT, type KernelLocks } from '../protocol.js';
 import type { Askers } from './askers.js';
 import type { RequestCounts } from './counts.js';
+import type { EventTexts } from './event-texts.js';
 import type { ServerLimits } from './limits.js';
 import type { ReceivedBody } from './parse-body.js';
 import type { Query } from './query.js';
@@ -34,6 +35,7 @@ export interface ServerContext extends Omit<ServerOptions, 'limits'> {
   readonly inFlight: Set<ServerResponse>;
   /** The open event streams. */
   readonly streams: Set<EventStream>;
+  readonly texts: EventTexts;
   /** The text of `/v1/openapi.json`. */
   readonly openapi: () => string;
   readonly metrics: () => Promise<MetricsText>;

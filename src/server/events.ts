@@ -3,9 +3,7 @@ import type { PublishedCredential } from '../core/credential.js';
 import { servable } from '../core/state.js';
 import { describeError } from '../errors.js';
 import type { CredentialKeeper, KeeperEvent, KeeperSnapshot } from '../keeper/snapshot.js';
-import type { EventBodies } from '../protocol.js';
 import type { Answer } from './answer.js';
-import { accountStatus, credentialBody } from './bodies.js';
 import { keeperOf, type Exchange, type ServerContext } from './context.js';
 
 /** `GET /v1/events` */
@@ -27,7 +25,7 @@ export function answerEvents(exchange: Exchange): Answer {
  * reader costs two events of memory, and a token is never kept in a buffer of ours until it has expired.
  */
 function streamEvents(context: ServerContext, keeper: CredentialKeeper, response: ServerResponse): void {
-  const { clock, limits } = context;
+  const { clock, limits, texts } = context;
   let writing = false;
   let ended = false;
   let nextState: KeeperSnapshot | null = keeper.snapshot();
@@ -51,10 +49,9 @@ function streamEvents(context: ServerContext, keeper: CredentialKeeper, response
   /** The events to be sent now, as text; the credential only if it may still be given out. */
   function takeNext(): string {
     let text = '';
-    if (nextState !== null) text += formatEvent('state', accountStatus(nextState), null);
+    if (nextState !== null) text += texts.state(nextState);
     if (nextCredential !== null && servable(nextCredential, keeper.now())) {
-      const body = credentialBody(keeper.account, nextCredential);
-      text += formatEvent('credential', body, nextCredential.generation);
+      text += texts.credential(keeper.account, nextCredential);
     }
     nextState = null;
     nextCredential = null;
@@ -101,13 +98,4 @@ function streamEvents(context: ServerContext, keeper: CredentialKeeper, response
     cancelHeartbeat();
     context.streams.delete(stream);
   }
-}
-
-function formatEvent<Name extends keyof EventBodies>(
-  name: Name,
-  body: EventBodies[Name],
-  id: number | null,
-): string {
-  const idLine = id === null ? '' : `id: ${String(id)}\n`;
-  return `event: ${name}\n${idLine}data: ${JSON.stringify(body)}\n\n`;
 }

@@ -6,6 +6,7 @@ export interface ServerLimits {
   readonly connections: number;
   /** Requests that wait on one connection behind the one being answered. */
   readonly queuedRequests: number;
+  /** Of the headers of one request. */
   readonly headerBytes: number;
   /** Of a body that a route takes: it is held in memory. */
   readonly keptBodyBytes: number;
@@ -19,6 +20,7 @@ export interface ServerLimits {
   readonly timeoutCheckMs: number;
   /** How long a connection may be idle between two requests. */
   readonly keepAliveMs: number;
+  /** How often an event stream with no news is sent a comment. */
   readonly heartbeatMs: number;
   /** How long a reader may leave an answer unread. */
   readonly stallMs: number;

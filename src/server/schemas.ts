@@ -204,6 +204,7 @@ export const SCHEMAS = {
   Directory: bodySchema('Directory'),
   Openapi: {
     title: 'An OpenAPI document',
+    description: 'As its own standard describes it.',
     type: 'object',
     required: ['openapi', 'info', 'paths'],
     properties: {

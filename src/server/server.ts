@@ -4,6 +4,7 @@ import { createAskers } from './askers.js';
 import { trackConnections } from './connections.js';
 import { isStale, type EventStream, type ServerContext, type ServerOptions } from './context.js';
 import { createRequestCounts } from './counts.js';
+import { createEventTexts } from './event-texts.js';
 import { answerRequest } from './exchange.js';
 import { DEFAULT_LIMITS, fitToOpenFiles, type ServerLimits } from './limits.js';
 import { listenAt } from './listen.js';
@@ -81,6 +82,7 @@ function createContext(options: ServerOptions, limits: ServerLimits): ServerCont
     askers: createAskers(options.clock),
     inFlight: new Set<ServerResponse>(),
     streams: new Set<EventStream>(),
+    texts: createEventTexts(),
   };
   let openapi: string | undefined;
   return {

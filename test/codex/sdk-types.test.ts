@@ -1,41 +1,18 @@
-import { execFile } from 'node:child_process';
-import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { beforeAll, expect, it } from 'vitest';
 import { CODEX_INSTALL_TIMEOUT_MS, sdkPackage } from '../support/codex-binary.js';
-import { scratchDir } from '../support/scratch-dir.js';
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+import { compileConsumer, PACKAGE } from '../support/compile-consumer.js';
 
 let sdk = '';
 beforeAll(async () => {
   sdk = await sdkPackage();
 }, CODEX_INSTALL_TIMEOUT_MS);
 
-/** What the compiler says of a consumer's program, in its strictest mode; empty if nothing. */
-async function compile(source: string): Promise<string> {
-  const directory = await scratchDir();
-  await writeFile(join(directory, 'package.json'), '{"type":"module"}');
-  await symlink(join(sdk, '..', '..'), join(directory, 'node_modules'));
-  const types = `import { codexOptions } from ${JSON.stringify(join(ROOT, 'dist', 'index.js'))};`;
-  await writeFile(
-    join(directory, 'main.ts'),
-    `import { Codex, type CodexOptions } from '@openai/codex-sdk';\n${types}\n${source}\n`,
-  );
-  const flags = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck'];
-  const target = ['--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
-  const roots = ['--typeRoots', join(ROOT, 'node_modules', '@types')];
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  try {
-    await promisify(execFile)(process.execPath, [tsc, ...flags, ...target, ...roots, 'main.ts'], {
-      cwd: directory,
-    });
-    return '';
-  } catch (error) {
-    return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
-  }
+/** What the compiler says of a program that uses the SDK and this package. */
+function compile(source: string): Promise<string> {
+  const imports = `import { Codex, type CodexOptions } from '@openai/codex-sdk';
+    import { codexOptions } from ${PACKAGE};`;
+  return compileConsumer(`${imports}\n${source}\n`, join(sdk, '..', '..'));
 }
 
 it("what codexOptions gives is what the real SDK's constructor takes, and takes the SDK's own options", async () => {

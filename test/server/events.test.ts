@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Secret } from '../../src/core/secret.js';
 import { ask, start, until } from './harness.js';
 import { credentialOf, readEvents, stateOf } from './event-reader.js';
 import { createScriptedKeeper, makeCredential, makeState, type ScriptedKeeper } from './scripted-keeper.js';
@@ -34,6 +35,31 @@ describe('GET /v1/events', () => {
     const [first, second] = await reader.received(2);
     expect(stateOf(first)).toMatchObject({ state: 'logged_out', serving: false });
     expect(stateOf(second)).toMatchObject({ state: 'logged_out', serving: false });
+  });
+
+  it('is put into words once for all who listen, and for each account apart', async () => {
+    const { socketPath, keeper, keepers } = await start();
+    const other = createScriptedKeeper('other', () => keeper.now());
+    keepers.set('other', other);
+    const readers = await Promise.all(Array.from({ length: 5 }, () => readEvents(socketPath)));
+    const apart = await readEvents(socketPath, '?account=other');
+    await Promise.all([...readers, apart].map((reader) => reader.received(2)));
+    const reveal = vi.spyOn(Secret.prototype, 'reveal');
+    onTestFinished(() => {
+      reveal.mockRestore();
+    });
+    const renewed = makeCredential({ token: 'new', generation: 8 });
+    keeper.renew(renewed);
+    other.renew(renewed);
+    for (const reader of readers) {
+      const third = (await reader.received(3))[2];
+      expect(credentialOf(third)).toMatchObject({ account: 'default', access_token: 'new' });
+    }
+    expect(credentialOf((await apart.received(3))[2])).toMatchObject({
+      account: 'other',
+      access_token: 'new',
+    });
+    expect(reveal).toHaveBeenCalledTimes(2);
   });
 
   it('passes every event on, whole, with the generation as the id of a credential', async () => {

@@ -1,10 +1,6 @@
-import { execFile } from 'node:child_process';
-import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { userInfo } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { describeError } from '../../src/errors.js';
+import { installed } from './npm-package.js';
 
 /** The versions whose ways of writing differ: the one that the newest TypeScript SDK brings, and the newest (facts 3). */
 export const CODEX_VERSIONS = ['0.163.0', '0.169.0'] as const;
@@ -13,14 +9,12 @@ export type CodexVersion = (typeof CODEX_VERSIONS)[number] | '0.166.0';
 /** How long a download of 400 MB may take, in milliseconds. */
 export const CODEX_INSTALL_TIMEOUT_MS = 600_000;
 
-const CACHE = fileURLToPath(new URL('../../.cache/codex', import.meta.url));
-
 /**
  * The path of a real Codex. It comes from npm into `.cache/codex`, which is not part of the repository, when it is
  * asked for the first time.
  */
 export async function codexBinary(version: CodexVersion): Promise<string> {
-  return binaryIn(await installed(version, `@openai/codex@${version}`));
+  return binaryIn(await installed(`codex/${version}`, `@openai/codex@${version}`));
 }
 
 /** The newest SDK for TypeScript, which brings a Codex of the same version. */
@@ -28,7 +22,7 @@ const SDK_VERSION = '0.163.0';
 
 /** The directory of the real package `@openai/codex-sdk`, from the same cache. */
 export async function sdkPackage(): Promise<string> {
-  const home = await installed(`sdk-${SDK_VERSION}`, `@openai/codex-sdk@${SDK_VERSION}`);
+  const home = await installed(`codex/sdk-${SDK_VERSION}`, `@openai/codex-sdk@${SDK_VERSION}`);
   return join(home, 'node_modules', '@openai', 'codex-sdk');
 }
 
@@ -37,43 +31,4 @@ async function binaryIn(home: string): Promise<string> {
   const [triple] = await readdir(vendor);
   if (triple === undefined) throw new Error(`there is no Codex for this system in ${vendor}`);
   return join(vendor, triple, 'bin', 'codex');
-}
-
-/** The place in the cache where a package is installed. Whole or not at all: two test files may want it at once, and a download may break off. */
-async function installed(name: string, what: string): Promise<string> {
-  const home = join(CACHE, name);
-  if (await exists(home)) return home;
-  await mkdir(CACHE, { recursive: true });
-  const draft = await mkdtemp(join(CACHE, `.${name}-`));
-  try {
-    await npmInstall(what, draft);
-    await rename(draft, home).catch(async (error: unknown) => {
-      if (!(await exists(home))) throw error;
-    });
-    return home;
-  } finally {
-    await rm(draft, { recursive: true, force: true });
-  }
-}
-
-async function npmInstall(what: string, prefix: string): Promise<void> {
-  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', prefix];
-  try {
-    await promisify(execFile)('npm', ['install', ...options, what], { cwd: prefix, env: realEnvironment() });
-  } catch (error) {
-    throw new Error(`${what} cannot be installed from npm: ${describeError(error)}`, { cause: error });
-  }
-}
-
-/** npm alone may leave this machine: without the guard of the tests, and with the settings of whoever runs them. */
-function realEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _guard, LOOPBACK_ONLY_REPORT: _report, ...env } = process.env;
-  return { ...env, HOME: userInfo().homedir };
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,3 +1,4 @@
+import { AuthdError } from '../../errors.js';
 import type { CredentialBody } from '../../protocol.js';
 import type { CredentialSource } from '../source/credential-source.js';
 import {
@@ -19,10 +20,11 @@ import { renewingHandler, renewingLegacyHandler } from './renewing-handler.js';
 /**
  * An interceptor for undici 6, 7 and 8: `new Agent().compose(authInterceptor(source))`. It does what `authorizedFetch`
  * does: the current credential in every request to its `base_url`, and a second attempt with a newer one after a 401,
- * unless the body is a stream. Requests to other addresses pass as they are; so do those that name no `origin`.
+ * unless the body is a stream. Requests to other addresses pass as they are.
  *
  * Redirects: composed before undici's `redirect` interceptor, it looks at each address anew. If there is no credential the
- * request fails with the AuthdError of the source's `get`.
+ * request fails with the AuthdError of the source's `get`; with `bad_request` if it does not name its `origin`, as those
+ * through a `Client` or a `Pool` of undici 6 and 7 need not.
  *
  * @throws AuthdError `bad_request` if an address in `allow` is none
  */
@@ -32,7 +34,13 @@ export function authInterceptor(
 ): Interceptor {
   const allowed = readAllowed(options);
   return (dispatch) => (request, handler) => {
-    const url = addressOf(request);
+    if (request.origin === undefined) {
+      queueMicrotask(() => {
+        fail(handler, withoutOrigin());
+      });
+      return true;
+    }
+    const url = addressOf(request.origin, request);
     const known = source.current;
     if (url === null || (known !== null && !mayReceive(url, known, allowed)))
       return dispatch(request, handler);
@@ -77,8 +85,8 @@ export function authInterceptor(
 }
 
 /** Where a request goes; null if that cannot be said, or it is no plain request. */
-function addressOf({ origin, path, method }: DispatchOptions): URL | null {
-  if (origin === undefined || method === 'CONNECT' || !URL.canParse(path, String(origin))) return null;
+function addressOf(origin: string | URL, { path, method }: DispatchOptions): URL | null {
+  if (method === 'CONNECT' || !URL.canParse(path, String(origin))) return null;
   const url = new URL(path, origin);
   // A path may be a whole address of its own; the request goes to the origin all the same.
   return url.origin === new URL(origin).origin ? url : null;
@@ -105,6 +113,13 @@ function fail(handler: DispatchHandler, reason: unknown): void {
   const error = reason instanceof Error ? reason : new Error(String(reason));
   if (isLegacy(handler)) handler.onError?.(error);
   else handler.onResponseError?.(NEVER_STARTED, error);
+}
+
+/** Without the token it would be answered with a 401 that nobody could explain. */
+function withoutOrigin(): AuthdError {
+  return new AuthdError('bad_request', 'the request does not say to which origin it goes', {
+    hint: 'give it an `origin`, or compose the interceptor to an Agent',
+  });
 }
 
 const NEVER_STARTED = {

@@ -21,7 +21,7 @@ export interface DispatchController {
 
 type Headers = Record<string, string | string[] | undefined>;
 
-/** Is told of the answer: the first group by undici 7 and 8, the second one by undici 6. */
+/** Is told of the answer: the first group by undici 7 and 8, the second one by undici 6, the third by several. */
 export interface DispatchHandler {
   onRequestStart?(controller: DispatchController, context: unknown): void;
   onRequestUpgrade?(controller: DispatchController, status: number, headers: Headers, socket: unknown): void;
@@ -38,7 +38,9 @@ export interface DispatchHandler {
   onError?(error: Error): void;
 
   onResponseStarted?(): void;
-  onBodySent?(chunkSize: number, totalBytesSent: number): void;
+  /** What was sent: its size and the size so far in undici 6, the chunk itself in undici 8. */
+  onBodySent?(...sent: unknown[]): void;
+  onRequestSent?(): void;
 }
 
 /** A dispatcher of whichever version. A method, so that one which takes its own handlers only passes for it too. */

@@ -32,6 +32,8 @@ export function renewingHandler(handler: DispatchHandler, renewal: Renewal): Dis
     onRequestStart: (controller, context) => handler.onRequestStart?.(controller, context),
     onRequestUpgrade: (...upgrade) => handler.onRequestUpgrade?.(...upgrade),
     onResponseStarted: () => handler.onResponseStarted?.(),
+    onBodySent: (...sent) => handler.onBodySent?.(...sent),
+    onRequestSent: () => handler.onRequestSent?.(),
     onResponseStart(controller, status, headers, message) {
       const pass = (): void => handler.onResponseStart?.(controller, status, headers, message);
       if (status !== 401) {
@@ -81,7 +83,7 @@ export function renewingLegacyHandler(handler: DispatchHandler, renewal: Renewal
     },
     onUpgrade: (...upgrade) => handler.onUpgrade?.(...upgrade),
     onResponseStarted: () => handler.onResponseStarted?.(),
-    onBodySent: (...sizes) => handler.onBodySent?.(...sizes),
+    onBodySent: (...sent) => handler.onBodySent?.(...sent),
     onHeaders(status, headers, resume, message) {
       const pass = (): boolean => handler.onHeaders?.(status, headers, resume, message) ?? true;
       if (status !== 401) return pass();
