@@ -79,9 +79,11 @@ describe('the example for a container, without an engine', () => {
     expect(await runCli(sandbox, ['publish', directory])).toMatchObject({ code: 0 });
 
     const { CODEX_HOME: _unset, ...env } = await codexEnvironment({ sandbox, tokenEndpoint: endpoint.url });
+    const runtime = await scratchDir();
+    await writeFile(join(runtime, 'of-others'), '');
     const inside = (...command: string[]) =>
       runProgram(sandbox, ['sh', exampleFile('container/without-engine.sh'), directory, ...command], {
-        env: { ...env, TMPDIR: other.directory },
+        env: { ...env, TMPDIR: other.directory, XDG_RUNTIME_DIR: runtime },
       });
     const turn = () => inside(codex, 'exec', '--skip-git-repo-check', 'what is 1+1?');
     model.reply = '2';
@@ -106,6 +108,8 @@ describe('the example for a container, without an engine', () => {
       // The same look from outside, where both are in sight.
       expect((await runProgram(sandbox, look)).stdout, look[0]).toContain(sandbox.directory);
     }
+    expect(await inside('ls', '-A', sandbox.directory)).toMatchObject({ code: 0, stdout: '.codex\n' });
+    expect(await inside('ls', '-A', runtime)).toMatchObject({ code: 0, stdout: '' });
     expect((await inside('ls', join(sandbox.codexHome, 'auth.json'))).code).toBe(0);
     expect(await refreshTokensIn(directory)).toEqual([]);
   });

@@ -31,6 +31,7 @@ codex_home = "${home}"
   expect(model.requests).toMatchObject([
     { outcome: 'listed', accountId: 'acct-work', fingerprint: fingerprintOf(tokens.access_token) },
   ]);
-  expect(await book()).toContain('curl\n');
+  expect(await book()).toMatch(/^token$/m);
+  expect(await book()).toMatch(/^curl$/m);
   expect(await book()).not.toContain('eyJ');
 });
