@@ -1,3 +1,4 @@
+import { chooseAccount } from '../client/choose-account.js';
 import { readCodexCredential } from '../client/codex-credential.js';
 import { identifyParent } from '../os/parent-process.js';
 import { LONGEST_MIN_VALID_SECONDS, LONGEST_WAIT_SECONDS, type CredentialBody } from '../protocol.js';
@@ -14,7 +15,7 @@ const BUDGET_MS = 4_500;
  * @throws AuthdError as `readCredential`, or `usage`
  */
 export async function askForCodex(
-  { account, options }: Pick<Invocation, 'account' | 'options'>,
+  { account, options, env }: Pick<Invocation, 'account' | 'options' | 'env'>,
   socket: string,
 ): Promise<CredentialBody> {
   const minValid = readSeconds(options, 'min-valid', LONGEST_MIN_VALID_SECONDS);
@@ -22,7 +23,7 @@ export async function askForCodex(
   const asker = await identifyParent();
   return readCodexCredential({
     socket,
-    account,
+    account: chooseAccount(account, env),
     minValid,
     asker,
     deadlineMs: Math.max(Math.floor(BUDGET_MS - performance.now()), 1),

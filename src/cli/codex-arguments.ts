@@ -21,12 +21,8 @@ export function asksDaemon(file: string, args: readonly string[]): boolean {
  * Codex's own options for a provider that asks the daemon. They stand before those of whoever calls, of which Codex
  * takes the later one: another provider chosen there is obeyed.
  */
-export function codexArguments(
-  credential: CredentialBody,
-  socket: string,
-  account: string | undefined,
-): string[] {
-  const provider = commandProvider({ credential, socket, account });
+export function codexArguments(credential: CredentialBody, socket: string): string[] {
+  const provider = commandProvider({ credential, socket });
   return configArguments({
     ...NO_LOGIN,
     model_provider: PROVIDER_ID,

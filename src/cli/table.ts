@@ -6,7 +6,11 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'codex-home', value: 'DIR', description: 'the directory of auth.json; $CODEX_HOME or ~/.codex' },
   { name: 'socket', value: 'PATH', description: "the daemon's socket; $CODEX_AUTHD_SOCKET" },
   { name: 'config', value: 'FILE', description: 'the configuration file; it must exist' },
-  { name: 'account', value: 'NAME', description: 'the account that is meant; `default`' },
+  {
+    name: 'account',
+    value: 'NAME',
+    description: 'the account that is meant; $CODEX_AUTHD_ACCOUNT or `default`',
+  },
   { name: 'help', short: 'h', description: 'show help, of the command if there is one' },
   { name: 'version', short: 'V', description: 'show the version' },
 ];
@@ -140,7 +144,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: 'exec',
     summary: 'run a command with the credential in its environment',
     details:
-      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID, CODEX_AUTHD_BASE_URL and CODEX_AUTHD_SOCKET, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on. A command named `codex` is given options of Codex besides (`-c model_provider=…`), with which it asks the daemon for its token whenever it needs one, whatever its config.toml says, and leaves its own login alone; a provider that is named after them wins.',
+      'Sets CODEX_AUTHD_TOKEN, CODEX_AUTHD_EXPIRES_AT, CODEX_AUTHD_ACCOUNT_ID and CODEX_AUTHD_BASE_URL, CODEX_AUTHD_SOCKET and CODEX_AUTHD_ACCOUNT, with which every codex-authd in there asks the same daemon for the same account, and removes CODEX_API_KEY and CODEX_ACCESS_TOKEN. The token in there is not renewed: a command that outlives it asks the socket. Signals are passed on. A command named `codex` is given options of Codex besides (`-c model_provider=…`), with which it asks the daemon for its token whenever it needs one, whatever its config.toml says, and leaves its own login alone; a provider that is named after them wins.',
     arguments: [],
     runsCommand: true,
     options: [MIN_VALID, WAIT],

@@ -5,6 +5,7 @@ import {
   LONGEST_WAIT_SECONDS,
   type CredentialBody,
 } from '../protocol.js';
+import { chooseAccount } from './choose-account.js';
 import { ANSWER_MARGIN_MS } from './deadline.js';
 import { strangeAnswer } from './failures.js';
 import { findSocket } from './find-socket.js';
@@ -15,7 +16,7 @@ import { isCredentialBody } from './shapes.js';
 export interface CredentialOptions {
   /** The socket's path; found as the command line finds it if absent. */
   readonly socket?: string | undefined;
-  /** The account's name; `default` if absent. */
+  /** The account's name; `$CODEX_AUTHD_ACCOUNT`, else `default`, if absent. */
   readonly account?: string | undefined;
   /** For how many seconds the token must stay valid, 0 to 30 days; 60 if absent. */
   readonly minValid?: number | undefined;
@@ -35,9 +36,10 @@ export interface CredentialOptions {
  * @throws the reason of `signal`, if that is aborted first
  */
 export async function readCredential(options: CredentialOptions = {}): Promise<CredentialBody> {
-  const { account, minValid, wait, signal } = options;
+  const { minValid, wait, signal } = options;
   checkSeconds('minValid', minValid, LONGEST_MIN_VALID_SECONDS);
   checkSeconds('wait', wait, LONGEST_WAIT_SECONDS);
+  const account = chooseAccount(options.account, process.env);
   const socket = await findSocket({ socket: options.socket, env: process.env });
   const body = await ask({
     socket,

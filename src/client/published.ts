@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { AuthdError } from '../errors.js';
 import { LONGEST_WAIT_SECONDS, type PublishedBody } from '../protocol.js';
+import { chooseAccount } from './choose-account.js';
 import { checkSeconds, waitingMs } from './credential.js';
 import { strangeAnswer } from './failures.js';
 import { findSocket } from './find-socket.js';
@@ -13,7 +14,7 @@ export interface PublishOptions {
   readonly directory: string;
   /** The socket's path; found as the command line finds it if absent. */
   readonly socket?: string | undefined;
-  /** The account's name; `default` if absent. */
+  /** The account's name; `$CODEX_AUTHD_ACCOUNT`, else `default`, if absent. */
   readonly account?: string | undefined;
   /** How many seconds the daemon may take, 0 to 600; 25 if absent. */
   readonly wait?: number | undefined;
@@ -51,7 +52,7 @@ export async function unpublish(options: PublishOptions): Promise<void> {
 }
 
 async function requestOf(method: 'PUT' | 'DELETE', options: PublishOptions): Promise<Ask> {
-  const { directory, account, wait, signal } = options;
+  const { directory, wait, signal } = options;
   if (!isAbsolute(directory)) {
     throw new AuthdError('bad_request', `\`directory\` is not an absolute path: ${directory}`, {
       hint: 'the daemon has another working directory: give the whole path',
@@ -64,7 +65,7 @@ async function requestOf(method: 'PUT' | 'DELETE', options: PublishOptions): Pro
     socket,
     method,
     path: '/v1/published',
-    query: { account, wait },
+    query: { account: chooseAccount(options.account, process.env), wait },
     body: { directory },
     deadlineMs,
     signal,

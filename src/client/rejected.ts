@@ -1,5 +1,6 @@
 import { AuthdError } from '../errors.js';
 import { LONGEST_WAIT_SECONDS, type CredentialBody } from '../protocol.js';
+import { chooseAccount } from './choose-account.js';
 import { checkCredential, checkSeconds, waitingMs } from './credential.js';
 import { strangeAnswer } from './failures.js';
 import { findSocket } from './find-socket.js';
@@ -11,7 +12,7 @@ export interface RejectedOptions {
   readonly fingerprint: string;
   /** The socket's path; found as the command line finds it if absent. */
   readonly socket?: string | undefined;
-  /** The account's name; `default` if absent. */
+  /** The account's name; `$CODEX_AUTHD_ACCOUNT`, else `default`, if absent. */
   readonly account?: string | undefined;
   /** How many seconds the daemon may wait for a new token, 0 to 600; 25 if absent. */
   readonly wait?: number | undefined;
@@ -28,7 +29,7 @@ export interface RejectedOptions {
  * @throws the reason of `signal`, if that is aborted first
  */
 export async function reportRejected(options: RejectedOptions): Promise<CredentialBody> {
-  const { fingerprint, account, wait, signal } = options;
+  const { fingerprint, wait, signal } = options;
   if (!/^[0-9a-f]{12}$/.test(fingerprint)) {
     // Not repeated: it may be the token itself.
     throw new AuthdError('bad_request', '`fingerprint` is not the fingerprint of a token', {
@@ -36,6 +37,7 @@ export async function reportRejected(options: RejectedOptions): Promise<Credenti
     });
   }
   checkSeconds('wait', wait, LONGEST_WAIT_SECONDS);
+  const account = chooseAccount(options.account, process.env);
   const socket = await findSocket({ socket: options.socket, env: process.env });
   const body = await ask({
     socket,

@@ -34,7 +34,7 @@ function codexConfig(...args: string[]): Promise<CliEnd> {
   return runCli(sandbox, ['codex-config', ...args]);
 }
 
-const provider = (socket: string, more: string[] = []) => ({
+const provider = (socket: string, account = 'default') => ({
   name: 'codex-authd',
   base_url: CREDENTIAL.base_url,
   wire_api: 'responses',
@@ -42,7 +42,7 @@ const provider = (socket: string, more: string[] = []) => ({
   http_headers: { 'ChatGPT-Account-ID': CREDENTIAL.account_id },
   auth: {
     command: process.execPath,
-    args: [CLI, 'token', '--codex', '--socket', socket, ...more],
+    args: [CLI, 'token', '--codex', '--socket', socket, '--account', account],
     timeout_ms: 5000,
     refresh_interval_ms: 300_000,
   },
@@ -69,7 +69,7 @@ describe('codex-config', () => {
       base_url: 'https://api.openai.com/v1',
     };
     await listen({ 'GET /v1/credential': json(credential) });
-    const { http_headers: _none, ...expected } = provider(sandbox.socket, ['--account', 'work']);
+    const { http_headers: _none, ...expected } = provider(sandbox.socket, 'work');
     const { stdout } = await codexConfig('--account', 'work');
     expect(parse(stdout)['model_providers']).toEqual({
       'codex-authd': { ...expected, base_url: 'https://api.openai.com/v1' },

@@ -46,6 +46,7 @@ describe('exec', () => {
     });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
+      CODEX_AUTHD_ACCOUNT: 'default',
       CODEX_AUTHD_ACCOUNT_ID: 'acc-0001',
       CODEX_AUTHD_BASE_URL: 'https://chatgpt.com/backend-api/codex',
       CODEX_AUTHD_EXPIRES_AT: '2199-12-02T17:03:12.000Z',
@@ -77,7 +78,7 @@ describe('exec', () => {
     await listen();
     const codex = join(sandbox.directory, 'codex');
     await writeFile(codex, '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o700 });
-    const { stdout } = await runCli(sandbox, ['--account', 'default', 'exec', '--', codex, 'exec', 'hello']);
+    const { stdout } = await runCli(sandbox, ['exec', '--', codex, 'exec', 'hello']);
     const args = stdout.trimEnd().split('\n');
     const overrides = args.slice(0, -2).filter((_arg, index) => index % 2 === 1);
     expect(args.filter((arg) => arg === '-c')).toHaveLength(overrides.length);

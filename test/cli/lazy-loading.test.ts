@@ -73,6 +73,7 @@ describe('what is loaded', () => {
       'dist/cli/parse.js',
       'dist/cli/seconds.js',
       'dist/cli/table.js',
+      'dist/client/choose-account.js',
       'dist/client/credential.js',
       'dist/client/deadline.js',
       'dist/client/failures.js',

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { publish } from '../../src/index.js';
-import { runCli, type Sandbox } from '../cli/run-cli.js';
+import { CLI, runCli, type Sandbox } from '../cli/run-cli.js';
 import { DaemonProcess, ownSandbox, type DaemonOptions } from '../support/daemon-process.js';
 import { chatgptFile, makeLoginTokens, writeAuthFile, type LoginTokens } from '../support/login-file.js';
 import { readPublished } from '../support/published-home.js';
@@ -108,6 +108,21 @@ describe('several accounts in one daemon', () => {
     expect(named.stdout).toBe(`${(await tokensIn(sandbox, 'client')).access_token}\n`);
     const unnamed = await runCli(sandbox, ['token']);
     expect(unnamed.stdout).toBe(`${(await tokensIn(sandbox, 'default')).access_token}\n`);
+  });
+
+  it('are meant by `exec` for its command too: what that asks without a name is of the same account', async () => {
+    const sandbox = await ownSandbox();
+    const endpoint = await ownEndpoint();
+    for (const name of ['default', 'work']) await logIn(sandbox, name, endpoint);
+    await writeFile(sandbox.configFile, tables(sandbox, ['default', 'work']));
+    await start(sandbox);
+    const asked = (...args: string[]): Promise<string> =>
+      runCli(sandbox, [...args, '--', process.execPath, CLI, 'token']).then(({ stdout }) => stdout.trim());
+    const [ours, work] = [await tokensIn(sandbox, 'default'), await tokensIn(sandbox, 'work')];
+    expect(await asked('exec', '--account', 'work')).toBe(work.access_token);
+    expect(await asked('exec')).toBe(ours.access_token);
+    const inWork = ['exec', '--account', 'work', '--', process.execPath, CLI];
+    expect(await asked(...inWork, 'exec', '--account', 'default')).toBe(ours.access_token);
   });
 
   it('are served while one of them is logged out', async () => {

@@ -48,7 +48,7 @@ function remove(invocation: Invocation): Promise<ConfigChange> {
 async function providerOf({ settings, account, env }: Invocation): Promise<CommandProvider> {
   const socket = await findSocket({ ...settings, env });
   const credential = await readCredential({ socket, account });
-  return commandProvider({ credential, socket, account });
+  return commandProvider({ credential, socket });
 }
 
 function configFile({ settings, env }: Invocation): string {

@@ -13,7 +13,7 @@ export const run: Command = async (invocation) => {
   if (file === undefined) return EXIT.usage;
   const socket = await findSocket({ ...settings, env });
   const credential = await askCredential(invocation, socket);
-  const before = asksDaemon(file, args) ? codexArguments(credential, socket, invocation.account) : [];
+  const before = asksDaemon(file, args) ? codexArguments(credential, socket) : [];
   const ended = await runChild(file, [...before, ...args], childEnvironment(env, credential, socket));
   if (ended.problem !== undefined) output.error(ended.problem);
   return ended.exitCode;
@@ -31,6 +31,7 @@ function childEnvironment(
     CODEX_ACCESS_TOKEN: undefined,
     CODEX_AUTHD_TOKEN: credential.access_token,
     CODEX_AUTHD_EXPIRES_AT: credential.expires_at ?? undefined,
+    CODEX_AUTHD_ACCOUNT: credential.account,
     CODEX_AUTHD_ACCOUNT_ID: credential.account_id ?? undefined,
     CODEX_AUTHD_BASE_URL: credential.base_url,
     CODEX_AUTHD_SOCKET: socket,

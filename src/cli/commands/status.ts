@@ -1,3 +1,4 @@
+import { chooseAccount } from '../../client/choose-account.js';
 import { findSocket } from '../../client/find-socket.js';
 import { readStatus } from '../../client/status.js';
 import { AuthdError } from '../../errors.js';
@@ -14,7 +15,7 @@ export const run: Command = async (invocation) => {
   const status = await statusOrFailure(socket);
   if (status instanceof AuthdError) return reportStopped(invocation, socket, status);
 
-  const accounts = choose(status.accounts, account);
+  const accounts = choose(status.accounts, chooseAccount(account, env));
   if (json) await output.json({ ...status, daemon: 'running', accounts });
   else await output.data(showRunning({ ...status, accounts }, readVersion(), output.paint, Date.now()));
   hintAt(accounts, output);
@@ -37,7 +38,7 @@ async function reportStopped(
   failure: AuthdError,
 ): Promise<number> {
   const { inspectAccounts } = await import('../../inspect.js');
-  const accounts = await inspectAccounts({ flags: settings, env, account });
+  const accounts = await inspectAccounts({ flags: settings, env, account: chooseAccount(account, env) });
   if (json) await output.json({ schema: 1, daemon: 'not running', socket, accounts });
   else
     await output.data(

@@ -1,3 +1,4 @@
+import { chooseAccount } from '../../client/choose-account.js';
 import { readEvents, type AuthdEvent } from '../../client/events.js';
 import { findSocket } from '../../client/find-socket.js';
 import type { Command } from '../command.js';
@@ -14,7 +15,11 @@ export const run: Command = async ({ settings, account, env, json, output }) => 
   };
   process.once('SIGINT', end).once('SIGTERM', end);
   try {
-    for await (const event of readEvents({ socket, account, signal: stop.signal })) {
+    for await (const event of readEvents({
+      socket,
+      account: chooseAccount(account, env),
+      signal: stop.signal,
+    })) {
       await (json ? output.json(eventRecord(event, Date.now())) : show(event, Date.now(), output));
     }
   } catch (error) {

@@ -21,7 +21,7 @@ export interface CodexOptionsChoice extends SdkOptions {
   route?: CodexRoute;
   /** The daemon's socket; found as the command line finds it if absent. */
   socket?: string;
-  /** The account's name; `default` if absent. */
+  /** The account's name; `$CODEX_AUTHD_ACCOUNT`, else `default`, if absent. */
   account?: string;
   /** Where requests go in place of the credential's own base URL, on every route. */
   baseUrl?: string;

@@ -77,30 +77,29 @@ export function homeProvider(baseUrl: string): HomeProvider {
 
 /** Where the command finds the daemon. */
 export interface CommandChoice extends ProviderChoice {
+  readonly credential: Pick<CredentialBody, 'account' | 'account_id' | 'base_url'>;
   /** Absolute: Codex runs the command in a directory of its own choice. */
   readonly socket: string;
-  /** The account's name; left out of the command if absent. */
-  readonly account?: string | undefined;
 }
 
 /**
  * The command-backed provider (facts 4.2). The command is this very node and this very package, whatever PATH says
- * where Codex runs.
+ * where Codex runs; and it names the account of the credential, whatever CODEX_AUTHD_ACCOUNT says there: the token must
+ * fit the header.
  *
  * @throws AuthdError `bad_configuration` if the program does not lie where it should
  */
-export function commandProvider({ socket, account, ...choice }: CommandChoice): CommandProvider {
+export function commandProvider({ socket, ...choice }: CommandChoice): CommandProvider {
   if (!existsSync(PROGRAM)) {
     throw new AuthdError('bad_configuration', `the program codex-authd is not at ${PROGRAM}`, {
       hint: 'leave the package codex-authd out of the bundle, so that Codex can run its program',
     });
   }
-  const named = account === undefined ? [] : ['--account', account];
   return {
     ...describeProvider(choice),
     auth: {
       command: process.execPath,
-      args: [PROGRAM, 'token', '--codex', '--socket', socket, ...named],
+      args: [PROGRAM, 'token', '--codex', '--socket', socket, '--account', choice.credential.account],
       timeout_ms: COMMAND_TIMEOUT_MS,
       refresh_interval_ms: CODEX_REFRESH_INTERVAL_SECONDS * 1000,
     },

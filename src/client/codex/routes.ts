@@ -35,7 +35,7 @@ const TOKEN_VARIABLE = 'CODEX_AUTHD_TOKEN';
 async function takeCommand(request: RouteRequest): Promise<RouteOptions> {
   const { ask, minValid, baseUrl, env, config, configOverrides } = request;
   const credential = await readCredential({ ...ask, minValid });
-  const provider = commandProvider({ credential, baseUrl, socket: ask.socket, account: ask.account });
+  const provider = commandProvider({ credential, baseUrl, socket: ask.socket });
   return { env, config: withoutLogin(withProvider(config, configOverrides, provider)) };
 }
 

@@ -1,4 +1,5 @@
 import { LONGEST_WAIT_SECONDS, type AccountStatus, type CredentialBody } from '../../protocol.js';
+import { chooseAccount } from '../choose-account.js';
 import { checkSeconds } from '../credential.js';
 import { findSocket } from '../find-socket.js';
 import { Connection } from './connection.js';
@@ -8,7 +9,7 @@ import { makeSource } from './source.js';
 export interface CredentialSourceOptions {
   /** The socket's path; found as the command line finds it if absent. */
   readonly socket?: string | undefined;
-  /** The account's name; `default` if absent. */
+  /** The account's name; `$CODEX_AUTHD_ACCOUNT`, else `default`, if absent. */
   readonly account?: string | undefined;
   /** For how many seconds to wait for a daemon that does not run yet, 0 to 600; 0 if absent. */
   readonly wait?: number | undefined;
@@ -92,9 +93,10 @@ export interface CredentialSource extends AsyncDisposable, AsyncIterable<Credent
  * @throws the reason of `signal`, if that is aborted first
  */
 export async function openCredentialSource(options: CredentialSourceOptions = {}): Promise<CredentialSource> {
-  const { account, signal, wait = 0 } = options;
+  const { signal, wait = 0 } = options;
   checkSeconds('wait', wait, LONGEST_WAIT_SECONDS);
   signal?.throwIfAborted();
+  const account = chooseAccount(options.account, process.env);
   const socket = await findSocket({ socket: options.socket, env: process.env });
   return makeSource(await Connection.open({ socket, account, waitMs: wait * 1000, signal }));
 }

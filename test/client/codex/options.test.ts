@@ -52,7 +52,7 @@ const PROVIDER = {
 describe('codexOptions', () => {
   it('makes Codex ask the daemon by a command, and keeps it from its own login', async () => {
     const requests = await listen();
-    const { config } = await make({ account: 'default' });
+    const { config } = await make();
     expect(config).toEqual({
       cli_auth_credentials_store: 'ephemeral',
       model_provider: 'codex-authd',
@@ -68,7 +68,7 @@ describe('codexOptions', () => {
         },
       },
     });
-    expect(requests).toEqual(['GET /v1/credential?account=default']);
+    expect(requests).toEqual(['GET /v1/credential']);
   });
 
   it('puts the token into the environment on that route, for as long as was asked', async () => {
