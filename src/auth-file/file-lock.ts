@@ -60,11 +60,17 @@ export async function takeFileLock(
       if (isDead && !isSame(before, last)) throw heldBy(path, last, machine);
       const states = statesAfter(last?.states ?? []);
       self = describeOwner({ machine, flock: kernel.isFlock, socket, states }, clock.now());
+      // Lost while this process stood still: what is written there by now is the next one's.
+      if (!(await shared.confirm())) throw heldBy(path, last, machine);
       await writeOwner(kernel.file, self);
       // After a loss of power it tells a successor where to look for what was under way.
       await syncDirectory(fs, dirname(path));
       // Only now: whoever removes it later than this reads who has it before he goes on.
-      if (!(await shared.confirm())) throw heldBy(path, null, machine);
+      if (!(await shared.confirm())) {
+        // Whoever read that we had it would take the lock of the one that has it for a dead one's.
+        if (isSame(self, await readOwner(fs, ownerPath(path)))) await kernel.file.truncate(0);
+        throw heldBy(path, null, machine);
+      }
     } catch (error) {
       // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
       await shared.release();

@@ -343,6 +343,29 @@ describe('the lock of a daemon of this machine that was killed, if another machi
     await expect(lock.ensure()).rejects.toMatchObject({ code: 'already_running' });
     expect(lock.held).toBe(false);
     expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
+    // Its word as well: by ours, the next daemon of this machine would take that lock for a dead one's.
+    expect(JSON.parse(await readFile(`${path}.codex-authd.owner`, 'utf8'))).toEqual(ELSEWHERE);
+  });
+
+  it('is nobody’s by its word where that one came at the very moment of writing it', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockWith(path, {
+      async take(at, onLost) {
+        const taken = await sharedLocks.take(at, onLost);
+        if (taken === null) return null;
+        let looks = 0;
+        const confirm = async (): Promise<boolean> => {
+          const isOurs = await taken.confirm();
+          looks += 1;
+          if (looks === 1) await takeElsewhere(path);
+          return isOurs;
+        };
+        return { isCompromised: false, confirm, release: () => taken.release() };
+      },
+    });
+    await expect(lock.ensure()).rejects.toMatchObject({ code: 'already_running' });
+    expect(await readFile(`${path}.codex-authd.owner`, 'utf8')).toBe('');
+    expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
   });
 });
 
