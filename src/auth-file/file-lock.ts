@@ -5,6 +5,7 @@ import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
 import { tryKernelLock } from './kernel-lock.js';
 import { describeOwner, isSame, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
+import { isStillAt } from './still-at.js';
 import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
 
 export interface FileLockOptions {
@@ -28,6 +29,7 @@ export interface FileLock {
 
 /** How often the lock of another machine is tried again until it is stale. */
 const RETRY_MS = 500;
+const MOST_ATTEMPTS = 10;
 
 /**
  * Takes the lock of a file, in two layers, both beside it. Between the processes of this machine the kernel's, which
@@ -44,6 +46,19 @@ export async function takeFileLock(
   options: FileLockOptions,
   statesAfter: (last: readonly string[]) => string[],
 ): Promise<FileLock> {
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+    const lock = await tryFileLock(path, options, statesAfter);
+    if (lock !== null) return lock;
+  }
+  throw heldBy(path, null, options.machine);
+}
+
+/** Null if the owner's file was removed while the lock was waited for: that may be tried again. */
+async function tryFileLock(
+  path: string,
+  options: FileLockOptions,
+  statesAfter: (last: readonly string[]) => string[],
+): Promise<FileLock | null> {
   const { fs, clock, socket, machine, sharedLocks } = options;
   const kernel = await tryKernelLock(fs, ownerPath(path));
   if (kernel === null) throw heldBy(path, await readOwner(fs, ownerPath(path)), machine);
@@ -55,6 +70,12 @@ export async function takeFileLock(
     const shared = await takeShared(path, options, before);
     let self: LockOwner;
     try {
+      // By another machine, when it let go: this kernel's lock is on nothing then, and no word would be read by anybody.
+      if (!(await isStillAt(fs, ownerPath(path), kernel.file))) {
+        await shared.release();
+        await kernel.release();
+        return null;
+      }
       const last = await readOwner(fs, ownerPath(path));
       // It was stale, and another machine's before we removed it: that one goes on, and we have to let go.
       if (isDead && !isSame(before, last)) throw heldBy(path, last, machine);

@@ -347,6 +347,26 @@ describe('the lock of a daemon of this machine that was killed, if another machi
     expect(JSON.parse(await readFile(`${path}.codex-authd.owner`, 'utf8'))).toEqual(ELSEWHERE);
   });
 
+  it('has its word at its place, also where the one before it removed that when it let go', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    let removals = 0;
+    const lock = lockWith(path, {
+      async take(at, onLost) {
+        if (removals === 0) await rm(`${path}.codex-authd.owner`);
+        removals += 1;
+        return sharedLocks.take(at, onLost);
+      },
+    });
+    expect(await lock.ensure()).toBe('taken');
+    expect(JSON.parse(await readFile(`${path}.codex-authd.owner`, 'utf8'))).toMatchObject({
+      pid: process.pid,
+      states: ['/state'],
+    });
+    await expect(lockOf(path).ensure()).rejects.toMatchObject({
+      message: expect.stringContaining(`pid ${String(process.pid)}`) as unknown,
+    });
+  });
+
   it('is nobody’s by its word where that one came at the very moment of writing it', async () => {
     const path = join(await scratchDir(), 'auth.json');
     const lock = lockWith(path, {
