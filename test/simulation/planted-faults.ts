@@ -199,14 +199,6 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
           throw error;
         }),
     }))(surroundings),
-  'remove a journal that does not close well': onFileSystem((fs) => ({
-    ...fs,
-    async open(path, flags, mode) {
-      const file = await fs.open(path, flags, mode);
-      if (!isJournal(path)) return file;
-      return { ...file, close: () => file.close().catch(() => fs.unlink(path)) };
-    },
-  })),
   'believe a clock that is two hours behind': (surroundings) => ({
     ...surroundings,
     clock: { ...surroundings.clock, now: () => surroundings.clock.now() - 2 * 3600 * 1000 },
