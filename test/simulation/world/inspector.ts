@@ -69,6 +69,7 @@ export class Inspector implements Witness {
   }
 
   onSynced(): void {
+    this.#scene.onSynced();
     this.#storing.onSynced();
   }
 

@@ -60,15 +60,24 @@ export class Scene {
 
   /**
    * Whether somebody else has the loss of a pair to answer for. One that is in the file is his who takes it out, and ours
-   * again when it is back. One that is on its way there waits for a file that is away, and is given up for another login:
+   * again when it is back for good. One that is on its way there waits for a file that is away, and is given up for another login:
    * the file is the truth (facts 3.3).
    */
   #weigh(sending: Sending, isOurs: boolean): void {
     const { fileToken } = this;
     if (sending.child !== null && sending.child === fileToken) {
       sending.isStored = true;
-      if (sending.excuse === ANOTHERS) sending.excuse = null;
+      if (sending.excuse === ANOTHERS && this.isDurable(sending)) sending.excuse = null;
     } else if (!isOurs && (sending.isStored || this.isAnothers(sending.token))) sending.excuse ??= ANOTHERS;
+  }
+
+  /** What is on the disk may outlive a loss of power now. */
+  onSynced(): void {
+    const { fileToken } = this;
+    for (const sending of this.sendings) {
+      const isBack = sending.excuse === ANOTHERS && sending.child !== null && sending.child === fileToken;
+      if (isBack && this.isDurable(sending)) sending.excuse = null;
+    }
   }
 
   /** Whether the file holds another login than this refresh token's. One that is away holds none. */
