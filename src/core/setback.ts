@@ -44,11 +44,8 @@ export function setbackAfter(
         retryAtMs: null,
         failures: 0,
       };
-    case 'unknown': {
-      const later = setback({ reason: 'outcome_unknown', detail: outcome.detail }, context);
-      const lastSafeMs = lastSafeMoment(context);
-      return { ...later, onRejectionAtMs: later.retryAtMs, retryAtMs: Math.max(later.retryAtMs, lastSafeMs) };
-    }
+    case 'unknown':
+      return inDoubt(setback({ reason: 'outcome_unknown', detail: outcome.detail }, context), context);
     case 'retry': {
       const trouble: Trouble = { reason: outcome.reason, detail: outcome.detail };
       if (outcome.reason === 'offline') {
@@ -57,6 +54,13 @@ export function setbackAfter(
       return setback(trouble, context, Math.min(outcome.afterMs ?? 0, LONGEST_RETRY_AFTER_MS));
     }
   }
+}
+
+/** The same for a refresh token that may have been spent: asking again is put off, but for a report. */
+export function inDoubt(next: Setback, context: SetbackContext): Setback {
+  if (next.retryAtMs === null || next.onRejectionAtMs !== undefined) return next;
+  const retryAtMs = Math.max(next.retryAtMs, lastSafeMoment(context));
+  return { ...next, onRejectionAtMs: next.retryAtMs, retryAtMs };
 }
 
 /** A setback with exponential backoff, and no retry sooner than in `afterMs`. */

@@ -2,7 +2,7 @@ import type { DeadToken } from '../core/account-record.js';
 import type { Login, RotatingLogin } from '../core/login.js';
 import type { RefreshPolicy } from '../core/plan.js';
 import { REASONS } from '../core/reasons.js';
-import { setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
+import { inDoubt, setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
 import type { Trouble } from '../core/state.js';
 import { describeError } from '../errors.js';
 import type { RotationCounts } from '../protocol.js';
@@ -195,7 +195,6 @@ export class Rotations {
     const { contents, lookout, time } = this.#options;
     const context = this.#context(login);
     this.#counts.own += 1;
-    this.#doubted.delete(spent);
     const harvest = contents.markStored(spent);
     const isBuried = harvest === null || !isRotation(harvest) || (await contents.burySpent(spent));
     await lookout.look();
@@ -230,8 +229,9 @@ export class Rotations {
     // A rejection is in the books: there it holds for the endpoint that it came from.
     if (login.kind === 'chatgpt' && next.retryAtMs !== null) {
       const { fingerprint } = login.refreshToken;
-      this.#setbacks.set(fingerprint, next);
       if (next.trouble.reason === 'outcome_unknown') this.#doubted.add(fingerprint);
+      const isDoubted = this.#doubted.has(fingerprint);
+      this.#setbacks.set(fingerprint, isDoubted ? inDoubt(next, this.#context(login)) : next);
     }
     const { account, log } = this.#options;
     const { reason, detail } = next.trouble;
@@ -261,6 +261,7 @@ export class Rotations {
         },
       },
       onHarvest: (harvest) => {
+        this.#doubted.delete(harvest.spent);
         contents.receive(harvest);
       },
     };

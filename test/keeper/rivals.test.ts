@@ -289,6 +289,26 @@ describe('a token of which nobody knows whether it was spent', () => {
     expect([...world.journal.left.keys()]).toEqual([fingerprintOf('refresh-1')]);
   });
 
+  it('stays one where a report made the daemon try again, and the disk was full', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    world.server.answers = [{ kind: 'lost', message: 'connection reset' }];
+    const keeper = await world.keeper();
+    await keeper.refresh({ waitMs: MINUTE }).catch(() => undefined);
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    await world.clock.advance(2 * MINUTE);
+    world.file.refusal = new AuthdError('storage', 'ENOSPC: no space left on device');
+    const { fingerprint = '' } = keeper.snapshot().login ?? {};
+    await keeper.rejected({ fingerprint, minValidMs: 0, waitMs: 0 }).catch(() => undefined);
+    await world.clock.advance(SECOND);
+    expect(keeper.state.reason).toBe('storage_unavailable');
+    world.file.refusal = null;
+    await world.clock.advance(30 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1']);
+    await world.clock.advance(30 * MINUTE);
+    expect(world.server.sent.slice(0, 2)).toEqual(['refresh-1', 'refresh-1']);
+  });
+
   it('stays one where a second sending does not reach the server', async () => {
     const world = await doubting();
     world.server.answers = [{ kind: 'never_sent', code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND' }];

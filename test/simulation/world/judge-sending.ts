@@ -105,6 +105,8 @@ export class SendingJudge {
       this.#scene.blame('a refresh token was sent again that had been spent');
       return;
     }
+    // It is dead, as one that has no record of that will learn.
+    if (this.#scene.sendings.some(({ token, isRejected }) => token === earlier.token && isRejected)) return;
     const document = parseDocument(world.disk.read(world.realPath));
     const grant = world.server.accessOf(document?.tokens?.access_token ?? '');
     const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
