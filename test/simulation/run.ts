@@ -190,7 +190,7 @@ function happen(
       return;
     case 'stop':
       world.wasStopped = true;
-      world.restlessUntilMs = world.timeline.nowMs + what.durationMs;
+      world.restlessUntilMs = Math.max(world.restlessUntilMs, world.timeline.nowMs + what.durationMs);
       daemonOf(what.daemon)?.process.stop(what.durationMs);
       return;
     case 'sleep':

@@ -103,7 +103,8 @@ export class Daemon {
       if (this.#world.isWell) this.#world.inspector.onServed(process, credential, request.minValidMs);
       return 'served';
     } catch {
-      if (!process.hasEnded()) this.#world.inspector.onRefused(process);
+      const hasLeft = request.signal?.aborted === true;
+      if (!process.hasEnded() && !hasLeft) this.#world.inspector.onRefused(process);
       return 'refused';
     }
   }
