@@ -69,6 +69,8 @@ export class World implements Host {
   /** Until then the daemons could not know what happened: they slept, were stopped or not yet there. */
   restlessUntilMs = START_MS;
   wasStopped = false;
+  /** The number of the last operation before the machine slept. */
+  sleptAt = -Infinity;
   /** Whether nothing is wrong any more, and has not been for long. */
   isWell = false;
   operations = 0;
