@@ -43,7 +43,15 @@ export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: H
         host.onWritten(process, path);
         return heldLease(process, lease, path, table, host);
       }),
-    remove: (path) => process.operate('unlink', path, () => void table.delete(path)).catch(() => undefined),
+    remove: (path) =>
+      process
+        .operate('unlink', path, () => {
+          const found = table.get(path);
+          table.delete(path);
+          // It was a living one's by then: its next renewal tells.
+          if (found?.isReleased === false) lose(found, path);
+        })
+        .catch(() => undefined),
   };
 }
 
