@@ -23,7 +23,6 @@ const DEMAND_MS = 60_000;
 export class SendingJudge {
   readonly #scene: Scene;
   readonly #wishes: Wishes;
-  readonly #connectedAt = new WeakMap<VirtualProcess, number>();
 
   constructor(scene: Scene, wishes: Wishes) {
     this.#scene = scene;
@@ -74,14 +73,14 @@ export class SendingJudge {
   }
 
   onConnected(process: VirtualProcess): void {
-    this.#connectedAt.set(process, this.#scene.world.operations);
+    this.#scene.world.forgetLooks(process);
   }
 
   /** Whether the file was changed between its last look at it, after it had connected, and now: nobody can help that. */
   #hasJustLooked(process: VirtualProcess): boolean {
     const { world } = this.#scene;
-    const lookedAt = world.lookedAt(process);
-    return lookedAt > (this.#connectedAt.get(process) ?? 0) && world.authChangedAt >= lookedAt;
+    const lookedAt = world.firstLookAt(process);
+    return lookedAt !== null && world.authChangedAt >= lookedAt;
   }
 
   /** The sendings of this token that matter: a server that gives no new one does not mind many. */

@@ -86,6 +86,7 @@ export class World implements Host {
   trace: string[] | null = null;
   readonly #isRemote: boolean;
   readonly #readAt = new WeakMap<VirtualProcess, number>();
+  readonly #firstReadAt = new WeakMap<VirtualProcess, number>();
   #unlockedChangeAt = 0;
   #notes = 0;
 
@@ -133,7 +134,10 @@ export class World implements Host {
     if (process.isDaemon) this.onNextOperation();
     if (this.trace !== null)
       this.note(process.name, process.isAlive ? '' : '(dead)', operation, shorten(path));
-    if (operation === 'open' && path.endsWith('/auth.json')) this.#readAt.set(process, this.operations);
+    if (operation === 'open' && path.endsWith('/auth.json')) {
+      this.#readAt.set(process, this.operations);
+      if (!this.#firstReadAt.has(process)) this.#firstReadAt.set(process, this.operations);
+    }
     if (operation === 'mkdir') this.inspector.onDirectoryMade(path);
   }
 
@@ -170,9 +174,14 @@ export class World implements Host {
     for (const notice of this.watchers) notice();
   }
 
-  /** The number of the operation that opened auth.json last; 0 if it never has. */
-  lookedAt(process: VirtualProcess): number {
-    return this.#readAt.get(process) ?? 0;
+  /** From now on its next look at auth.json is its first. */
+  forgetLooks(process: VirtualProcess): void {
+    this.#firstReadAt.delete(process);
+  }
+
+  /** The number of the operation that opened auth.json first since then; null if none has. */
+  firstLookAt(process: VirtualProcess): number | null {
+    return this.#firstReadAt.get(process) ?? null;
   }
 
   /** The server ends what is in the file now. */
