@@ -1,6 +1,7 @@
 import { readLogin } from '../../src/core/login.js';
 import { REASONS } from '../../src/core/reasons.js';
 import { Secret } from '../../src/core/secret.js';
+import type { KeeperState } from '../../src/core/state.js';
 import type { Daemon } from './world/daemon.js';
 import type { Inspector } from './world/inspector.js';
 import type { World } from './world/world.js';
@@ -101,8 +102,11 @@ async function pick(
   daemons: readonly Daemon[],
   goOn: (isOver: () => boolean) => Promise<void>,
 ): Promise<Daemon | undefined> {
+  // One that has tokens which it could not store yet says so, and why: it has not got the lock either.
+  const isElsewhere = ({ reason, detail }: KeeperState): boolean =>
+    reason === 'locked_elsewhere' || detail.includes(' is kept by ');
   const isKeeping = ({ kept }: Daemon): boolean =>
-    kept !== null && kept.keeper.flight === null && kept.keeper.state.reason !== 'locked_elsewhere';
+    kept !== null && kept.keeper.flight === null && !isElsewhere(kept.keeper.state);
   const giveUpAtMs = world.timeline.nowMs + PICKING_MS;
   await goOn(() => daemons.some(isKeeping) || world.timeline.nowMs > giveUpAtMs);
   return daemons.find(isKeeping) ?? daemons.find(({ kept }) => kept !== null);
