@@ -113,6 +113,7 @@ export class Keeper implements CredentialKeeper, Kept {
       ...options.publications,
       homes: () => this.#settings.homes,
       publishable: () => this.#publishable(),
+      isElsewhere: () => this.#claim.trouble !== null,
     });
     this.#contents = new Contents({
       ...options,

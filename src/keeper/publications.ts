@@ -12,6 +12,8 @@ export interface PublicationsOptions extends PublicationPorts {
   readonly log: LogPort;
   /** What the files should be at this moment. */
   readonly publishable: () => Publishable;
+  /** Whether another daemon keeps the account: then the files are its, and so is what is remembered of them. */
+  readonly isElsewhere: () => boolean;
 }
 
 /**
@@ -26,6 +28,10 @@ export class Publications {
   #following: Promise<void> | null = null;
   #isDirty = false;
   #isClosed = false;
+  /** Those that the configuration names. */
+  #named: readonly string[] = [];
+  /** Whether another daemon may have published since, or ended that. */
+  #isOutdated = false;
 
   constructor(options: PublicationsOptions) {
     this.#options = options;
@@ -39,6 +45,7 @@ export class Publications {
   /** Reads what is remembered. */
   async open(): Promise<void> {
     const { account, store, log } = this.#options;
+    this.#isOutdated = false;
     try {
       this.#all = (await store.load()).map((record) => this.#make(record));
     } catch (error) {
@@ -48,7 +55,9 @@ export class Publications {
 
   /** The directories that the configuration names. What it does not name any more is removed. */
   async configure(directories: readonly string[]): Promise<void> {
+    this.#named = directories;
     await this.#inTurn(async () => {
+      if (this.#options.isElsewhere()) return;
       const isNamed = ({ file }: Publication): boolean => directories.includes(file.directory);
       for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
         await this.#dropOrWarn(dropped);
@@ -60,7 +69,9 @@ export class Publications {
 
   /** Makes the files what they should be now. Never rejects; several calls at once cost no more than two. */
   follow(): Promise<void> {
-    if (this.#all.length === 0 || this.#isClosed) return Promise.resolve();
+    this.#isOutdated ||= this.#options.isElsewhere();
+    if (this.#isClosed || this.#options.isElsewhere()) return Promise.resolve();
+    if (this.#all.length === 0 && !this.#isOutdated) return Promise.resolve();
     this.#isDirty = true;
     this.#following ??= this.#inTurn(() => this.#followUntilClean());
     return this.#following;
@@ -69,10 +80,11 @@ export class Publications {
   /**
    * Publishes in one directory more. Resolves when the file is there.
    *
-   * @throws AuthdError `bad_request`, `storage`; nothing is published there then, unless it was before
+   * @throws AuthdError `bad_request`, `storage`, `unavailable`; nothing is published there then, unless it was before
    */
   publish(directory: string): Promise<Published> {
     return this.#inTurn(async () => {
+      await this.#own();
       const wanted = this.#options.publishable();
       const isNew = this.#find(directory) === undefined;
       if (isNew) await this.#makeRoom();
@@ -95,9 +107,10 @@ export class Publications {
     });
   }
 
-  /** @throws AuthdError `not_found`, `bad_request`, `storage` */
+  /** @throws AuthdError `not_found`, `bad_request`, `storage`, `unavailable` */
   unpublish(directory: string): Promise<Unpublished> {
     return this.#inTurn(async () => {
+      await this.#own();
       const publication = this.#find(directory);
       if (publication === undefined) throw this.#nothingIn(directory);
       if (publication.source === 'config') {
@@ -123,16 +136,32 @@ export class Publications {
   async retire(): Promise<void> {
     this.#isClosed = true;
     await this.#inTurn(async () => {
+      const isElsewhere = this.#options.isElsewhere();
       for (const publication of this.#all) {
-        if (publication.source === 'config') await this.#dropOrWarn(publication);
+        if (isElsewhere) publication.release();
+        else if (publication.source === 'config') await this.#dropOrWarn(publication);
         else await this.#watchCondition(publication, () => publication.follow(RETIRED));
         publication.release();
       }
     });
   }
 
+  /** @throws AuthdError `unavailable` if it is for another daemon to publish */
+  async #own(): Promise<void> {
+    if (this.#options.isElsewhere()) {
+      throw new AuthdError('unavailable', 'another daemon keeps the account, and publishes it', {
+        hint: 'ask that one, or stop it: `codex-authd status` says which it is',
+      });
+    }
+    if (!this.#isOutdated) return;
+    for (const publication of this.#all) publication.release();
+    await this.open();
+    for (const directory of this.#named) this.#add(directory, 'config');
+  }
+
   async #followUntilClean(): Promise<void> {
     try {
+      await this.#own();
       while (this.#isDirty && !this.#isClosed) {
         this.#isDirty = false;
         for (const publication of this.#all) {

@@ -3,6 +3,7 @@ import { access, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AuthdError, publish, unpublish } from '../../src/index.js';
+import { readStatus } from '../../src/client/status.js';
 import type { PublicationStatus } from '../../src/protocol.js';
 import { runCli } from '../cli/run-cli.js';
 import { DaemonProcess, ownSandbox } from '../support/daemon-process.js';
@@ -209,6 +210,36 @@ describe('a published directory', () => {
     expect((await stage.daemon().account()).published).toEqual([]);
     expect(await publishedFingerprint(directory)).toBe(null);
   });
+});
+
+it('two daemons of one account leave publishing to the one that keeps it, and the other takes it over', async () => {
+  const stage = await setUp();
+  const { directory, socket, daemon } = stage;
+  const { sandbox } = daemon();
+  const spare = join(sandbox.directory, 'spare');
+  await mkdir(spare);
+  const table = (name: string, home: string): string =>
+    `[[account]]\nname = "${name}"\ncodex_home = "${home}"\n`;
+  await stage.configure(table('default', sandbox.codexHome) + table('spare', spare));
+  const other = join(sandbox.directory, 'other', 's');
+  const args = ['--socket', other];
+  const standingBy = await DaemonProcess.start({ sandbox, tokenEndpoint: stage.endpoint.url, args });
+  await publish({ directory, socket });
+  expect(await failureOf(publish({ directory: `${directory}-2`, socket: other }))).toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('another daemon'),
+  });
+  expect(await publishedFingerprint(`${directory}-2`)).toBe(null);
+  await daemon().stop();
+  for (;;) {
+    const [account] = (await readStatus(other)).accounts;
+    if (account?.published[0]?.state === 'published') break;
+  }
+  await publish({ directory: `${directory}-2`, socket: other });
+  await standingBy.stop();
+  await stage.restart();
+  const { published } = await stage.daemon().account();
+  expect(published.map((each) => each.directory)).toEqual([directory, `${directory}-2`]);
 });
 
 describe('what is not ours', () => {
