@@ -12,7 +12,12 @@ import { startTicking } from './os/tick.js';
 import type { KernelLocks } from './protocol.js';
 import { findListener } from './server/probe.js';
 import { startServer, type RunningServer, type ServerOptions } from './server/server.js';
-import { forgetInheritance, readInheritance, type Inheritance } from './service/inheritance.js';
+import {
+  findLaunchSocket,
+  forgetInheritance,
+  readInheritance,
+  type Inheritance,
+} from './service/inheritance.js';
 import { startReports, type Reports } from './service/reports.js';
 import { realSurroundings } from './surroundings.js';
 import { readVersion } from './version.js';
@@ -43,8 +48,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   forgetInheritance(process.env);
   try {
     await accounts.open(settings);
-    const server = await serve(settings, accounts, { startedAtMs, locks, listener: inherited.listener }, log);
-    const manager = await report(inherited, server, accounts, log);
+    const listener = inherited.listener ?? (await findLaunchSocket(options.env));
+    const server = await serve(settings, accounts, { startedAtMs, locks, listener }, log);
+    const manager = await report({ ...inherited, listener }, server, accounts, log);
     accounts.activate();
     signals.onReload(() => {
       const running = { ...options, running: settings, accounts, pace, server, log };

@@ -54,6 +54,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/run.js'),
   },
   {
+    name: 'service',
+    summary: 'install, remove, show or print the service that keeps the daemon running',
+    details:
+      'A user unit of systemd, or a launch agent: with the absolute paths of this Node and this script, the options given here, and those variables of this shell that decide what the daemon does. `install` also brings an installed one up to date, and restarts it only if something is new; while it restarts, clients wait and are not refused. `uninstall` undoes all of it, and leaves auth.json and the state directory alone.',
+    arguments: [{ name: 'ACTION', required: true, description: 'install, uninstall, status or print' }],
+    runsCommand: false,
+    options: [{ name: 'dry-run', description: 'say what would be done, and do nothing' }, JSON_OPTION],
+    examples: [
+      { command: 'codex-authd service install --dry-run', does: 'says what it would do' },
+      { command: 'codex-authd service install', does: 'starts it now, and at each login' },
+    ],
+    exits: [
+      ...exits(EXIT.ok, EXIT.failure, EXIT.usage),
+      { code: EXIT.notRunning, meaning: '`service status`: the service is not running' },
+      ...exits(EXIT.timeout),
+    ],
+    load: () => import('./commands/service.js'),
+  },
+  {
     name: 'token',
     summary: 'print the access token',
     details:

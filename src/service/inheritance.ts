@@ -1,4 +1,6 @@
+import { loadLaunchSockets } from '../os/launch-sockets.js';
 import type { Environment } from '../os/paths.js';
+import { LABEL, SOCKET_NAME } from './launchd-plist.js';
 
 /** What a service manager gives to the daemon that it starts. */
 export interface Inheritance {
@@ -28,6 +30,12 @@ export function readInheritance(env: Environment, pid: number): Inheritance {
     watchdogMs: isWatched ? watchdogUs / 1000 : undefined,
     listener: isOurs('LISTEN_PID') && Number(env['LISTEN_FDS']) >= 1 ? FIRST_DESCRIPTOR : undefined,
   };
+}
+
+/** The descriptor of the socket that launchd holds for us; undefined if it started us without one, or did not start us. */
+export async function findLaunchSocket(env: Environment): Promise<number | undefined> {
+  if (env['XPC_SERVICE_NAME'] !== LABEL) return undefined;
+  return (await loadLaunchSockets())?.(SOCKET_NAME)[0];
 }
 
 /** Takes them out of an environment, so that no command that the daemon runs takes them for its own. */
