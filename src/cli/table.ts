@@ -54,6 +54,30 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/run.js'),
   },
   {
+    name: 'up',
+    summary: 'set the daemon up and start it: the one command to begin with',
+    details:
+      'Says whose login it has found, installs and starts the service, and waits for a valid token. Where there is no service manager, as in most containers, it starts a process in the background, with a log in the state directory. Doing it again changes nothing.',
+    arguments: [],
+    runsCommand: false,
+    options: [WAIT, JSON_OPTION],
+    examples: [{ command: 'codex-authd up', does: 'then `codex-authd token` has one' }],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/up.js'),
+  },
+  {
+    name: 'down',
+    summary: 'stop the daemon, however it was started',
+    details:
+      'A rotation in flight is finished first. A service that is installed starts again at the next login: `service uninstall` removes it.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [{ command: 'codex-authd down', does: 'until `codex-authd up`' }],
+    exits: exits(EXIT.ok, EXIT.failure, EXIT.usage, EXIT.timeout),
+    load: () => import('./commands/down.js'),
+  },
+  {
     name: 'service',
     summary: 'install, remove, show or print the service that keeps the daemon running',
     details:

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, readlink, rename, stat } from 'node:fs/promis
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readStatus } from '../../../src/client/status.js';
 import type { ToolEnd } from '../../../src/service/run-tool.js';
 import { until } from '../../support/linux-proc.js';
@@ -99,6 +99,10 @@ async function dropIn(lines: readonly string[]): Promise<void> {
   await mkdir(directory, { recursive: true });
   await manager.write(join(directory, 'test.conf'), ['[Service]', ...lines, ''].join('\n'));
   manager.own(join(manager.home, '.config'));
+  onTestFinished(async () => {
+    await manager.run('rm', '-r', directory);
+    await manager.systemctl('daemon-reload');
+  });
   await manager.systemctl('daemon-reload');
 }
 
@@ -194,13 +198,40 @@ describe('the service, under a real user manager', () => {
     await sleep(5000);
     expect(await mainPid()).toBe(pid);
     process.kill(pid, 'SIGUSR2');
-    await until(() => Promise.resolve(existsSync(result)));
+    await until(async () => (await readFile(result, 'utf8').catch(() => '')).endsWith('\n'));
     expect(await readFile(result, 'utf8')).toBe('watchdog\n');
     await until(async () =>
       (await manager.property('codex-authd.service', 'StatusText')).startsWith('fresh'),
     );
     expect(await successorOf(pid)).not.toBe(pid);
-    await removeDropIn();
+  });
+
+  it('tells the manager with systemd-notify where koffi is missing', async () => {
+    await manager.run('rm', '-r', join(app, 'node_modules', 'koffi'));
+    try {
+      await install();
+      expect(await manager.property('codex-authd.service', 'StatusText')).toBe(
+        'fresh: the access token is valid',
+      );
+    } finally {
+      await cli('service', 'uninstall');
+      await installPackage(manager, app);
+    }
+  });
+
+  it('is all that `up` needs: then `token` has one, and `down` stops it', async () => {
+    const up = await cli('up');
+    expect(up).toMatchObject({ code: 0, stderr: '' });
+    expect(up.stdout).toContain('try it: codex-authd token');
+    expect((await cli('token')).code).toBe(0);
+    expect(await cli('up')).toMatchObject({
+      stdout: expect.stringContaining('the service is installed and runs'),
+    });
+    expect((await cli('down')).code).toBe(0);
+    expect(await manager.property('codex-authd.service', 'ActiveState')).toBe('inactive');
+    expect((await cli('token')).code).toBe(3);
+    expect((await cli('up')).code).toBe(0);
+    expect((await cli('token')).code).toBe(0);
   });
 
   it('reads its configuration again on reload, and tells the manager', async () => {
@@ -289,8 +320,3 @@ describe('the service, under a real user manager', () => {
     expect((await cli('token')).code).toBe(3);
   });
 });
-
-async function removeDropIn(): Promise<void> {
-  await manager.run('rm', '-r', join(manager.home, '.config', 'systemd', 'user', 'codex-authd.service.d'));
-  await manager.systemctl('daemon-reload');
-}

@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { renderPlist } from '../../../src/service/launchd-plist.js';
+import { scratchDir } from '../../support/scratch-dir.js';
+
+it('the launch agent is a property list to libplist too, as shipped and as installed', async () => {
+  const directory = await scratchDir();
+  const made = await renderPlist({
+    command: {
+      node: '/opt/homebrew/bin/node',
+      script: '/Users/ada/R&D <tools>/codex-authd.js',
+      args: ['run'],
+      environment: {},
+      socket: '/Users/ada/authd.sock',
+    },
+    logFile: '/Users/ada/Library/Logs/codex-authd.log',
+    holdsSocket: true,
+  });
+  const shipped = await readFile(new URL('../../../launchd/codex-authd.plist', import.meta.url), 'utf8');
+  const read = async (text: string): Promise<string> => {
+    const path = join(directory, 'agent.plist');
+    await writeFile(path, text);
+    const args = ['-f', 'xml', '-i', path, '-o', '-'];
+    const { stdout, stderr } = spawnSync('plistutil', args, { encoding: 'utf8' });
+    // It ends with 0 and writes what it has understood, whatever the file is: only its complaints tell.
+    if (stderr !== '') throw new Error(stderr);
+    return stdout;
+  };
+  expect(await read(shipped)).toContain('<string>codex-authd</string>');
+  expect(await read(made)).toContain('<string>/Users/ada/R&amp;D &lt;tools&gt;/codex-authd.js</string>');
+  await expect(read(made.replace('</array>', ''))).rejects.toThrow();
+});
