@@ -79,7 +79,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'service',
-    summary: 'install, remove, show or print the service that keeps the daemon running',
+    summary: 'install, remove, show or print the service that runs the daemon',
     details:
       'A user unit of systemd, or a launch agent: with the absolute paths of this Node and this script, the options given here, and those variables of this shell that decide what the daemon does. `install` also brings an installed one up to date, and restarts it only if something is new; while it restarts, clients wait and are not refused. `uninstall` undoes all of it, and leaves auth.json and the state directory alone.',
     arguments: [{ name: 'ACTION', required: true, description: 'install, uninstall, status or print' }],

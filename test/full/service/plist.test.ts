@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { renderPlist } from '../../../src/service/launchd-plist.js';
@@ -22,13 +22,15 @@ it('the launch agent is a property list to libplist too, as shipped and as insta
   const read = async (text: string): Promise<string> => {
     const path = join(directory, 'agent.plist');
     await writeFile(path, text);
-    const args = ['-f', 'xml', '-i', path, '-o', '-'];
-    const { stdout, stderr } = spawnSync('plistutil', args, { encoding: 'utf8' });
-    // It ends with 0 and writes what it has understood, whatever the file is: only its complaints tell.
-    if (stderr !== '') throw new Error(stderr);
+    const binary = join(directory, 'agent.bin');
+    // To binary and back: what is XML already it only copies. It ends with 0 whatever the file is.
+    const into = spawnSync('plistutil', ['-i', path, '-o', binary], { encoding: 'utf8' });
+    if (into.stderr !== '') throw new Error(into.stderr);
+    const { stdout } = spawnSync('plistutil', ['-i', binary, '-o', '-'], { encoding: 'utf8' });
+    await rm(binary);
     return stdout;
   };
   expect(await read(shipped)).toContain('<string>codex-authd</string>');
   expect(await read(made)).toContain('<string>/Users/ada/R&amp;D &lt;tools&gt;/codex-authd.js</string>');
-  await expect(read(made.replace('</array>', ''))).rejects.toThrow();
+  await expect(read(made.replace('<dict>', '<dct>'))).rejects.toThrow();
 });
