@@ -34,7 +34,7 @@ const PARTS = {
   service: { may: COMMONS },
   client: { may: [...COMMONS, 'protocol.ts'] },
   // `lazy` may be imported with import() only: a command that asks the daemon must not load one (facts 5.10).
-  cli: { may: [...COMMONS, 'protocol.ts', 'client', 'config/flags.ts'], lazy: COMPOSITION },
+  cli: { may: [...COMMONS, 'protocol.ts', 'client', 'config/flags.ts'], lazy: [...COMPOSITION, 'service'] },
   ...Object.fromEntries(
     COMPOSITION.map((root) => [root, { may: [...COMMONS, ...BELOW_COMPOSITION, ...COMPOSITION] }]),
   ),

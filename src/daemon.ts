@@ -10,7 +10,15 @@ import { findKernelLocks } from './os/native.js';
 import { onSignals } from './os/signals.js';
 import { startTicking } from './os/tick.js';
 import type { KernelLocks } from './protocol.js';
+import { findListener } from './server/probe.js';
 import { startServer, type RunningServer, type ServerOptions } from './server/server.js';
+import {
+  findLaunchSocket,
+  forgetInheritance,
+  readInheritance,
+  type Inheritance,
+} from './service/inheritance.js';
+import { startReports, type Reports } from './service/reports.js';
 import { realSurroundings } from './surroundings.js';
 import { readVersion } from './version.js';
 
@@ -36,15 +44,24 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const pace = new Pace(settings.rotationGapMs);
   const accounts = new Accounts(realSurroundings(options.env, log, pace));
   const signals = watchSignals();
+  const inherited = readInheritance(options.env, process.pid);
+  forgetInheritance(process.env);
   try {
     await accounts.open(settings);
-    const server = await serve(settings, accounts, { startedAtMs, locks }, log);
+    const listener = inherited.listener ?? (await findLaunchSocket(options.env));
+    const server = await serve(settings, accounts, { startedAtMs, locks, listener }, log);
+    const manager = await report({ ...inherited, listener }, server, accounts, log);
     accounts.activate();
-    signals.onReload(() => void reload({ ...options, running: settings, accounts, pace, server, log }));
+    signals.onReload(() => {
+      const running = { ...options, running: settings, accounts, pace, server, log };
+      void manager.whileReloading(reload(running));
+    });
     const stopTicking = startTicking(() => {
       accounts.tick();
+      manager.tick();
     }, log);
     log.info({ signal: await signals.stopped }, 'stopping');
+    manager.stop();
     await stopTicking();
     await accounts.finish();
     await server.close();
@@ -58,7 +75,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 async function serve(
   { socketPath }: Settings,
   accounts: Accounts,
-  facts: Pick<ServerOptions, 'startedAtMs' | 'locks'>,
+  facts: Pick<ServerOptions, 'startedAtMs' | 'locks' | 'listener'>,
   log: Logger,
 ): Promise<RunningServer> {
   const version = readVersion();
@@ -66,6 +83,26 @@ async function serve(
   const server = await startServer({ socketPath, keepers, version, ...facts, clock: systemClock, log });
   log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
   return server;
+}
+
+/**
+ * Tells the service manager, if there is one, that the daemon is ready, and from now on how it is.
+ *
+ * @throws AuthdError `bad_socket` if the socket that was passed is not the one that clients ask
+ */
+async function report(
+  inherited: Inheritance,
+  { socketPath }: RunningServer,
+  accounts: Accounts,
+  log: Logger,
+): Promise<Reports> {
+  const answers = async (): Promise<boolean> => (await findListener(socketPath)) === process.pid;
+  if (inherited.listener !== undefined && !(await answers())) {
+    throw new AuthdError('bad_socket', `the service manager's socket is not the one at ${socketPath}`, {
+      hint: 'run `codex-authd service install` again, which makes both the same',
+    });
+  }
+  return startReports({ inherited, clock: systemClock, answers, accounts, log });
 }
 
 /**

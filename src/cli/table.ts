@@ -58,6 +58,49 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/run.js'),
   },
   {
+    name: 'up',
+    summary: 'set the daemon up and start it: the one command to begin with',
+    details:
+      'Says whose login it has found, installs and starts the service, and waits for a valid token. Where there is no service manager, as in most containers, it starts a process in the background, with a log in the state directory. Doing it again changes nothing.',
+    arguments: [],
+    runsCommand: false,
+    options: [WAIT, JSON_OPTION],
+    examples: [{ command: 'codex-authd up', does: 'then `codex-authd token` has one' }],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/up.js'),
+  },
+  {
+    name: 'down',
+    summary: 'stop the daemon, however it was started',
+    details:
+      'A rotation in flight is finished first. A service that is installed starts again at the next login: `service uninstall` removes it.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [{ command: 'codex-authd down', does: 'until `codex-authd up`' }],
+    exits: exits(EXIT.ok, EXIT.failure, EXIT.usage, EXIT.timeout),
+    load: () => import('./commands/down.js'),
+  },
+  {
+    name: 'service',
+    summary: 'install, remove, show or print the service that runs the daemon',
+    details:
+      'A user unit of systemd, or a launch agent: with the absolute paths of this Node and this script, the options given here, and those variables of this shell that decide what the daemon does. `install` also brings an installed one up to date, and restarts it only if something is new; while it restarts, clients wait and are not refused. `uninstall` undoes all of it, and leaves auth.json and the state directory alone.',
+    arguments: [{ name: 'ACTION', required: true, description: 'install, uninstall, status or print' }],
+    runsCommand: false,
+    options: [{ name: 'dry-run', description: 'say what would be done, and do nothing' }, JSON_OPTION],
+    examples: [
+      { command: 'codex-authd service install --dry-run', does: 'says what it would do' },
+      { command: 'codex-authd service install', does: 'starts it now, and at each login' },
+    ],
+    exits: [
+      ...exits(EXIT.ok, EXIT.failure, EXIT.usage),
+      { code: EXIT.notRunning, meaning: '`service status`: the service is not running' },
+      ...exits(EXIT.timeout),
+    ],
+    load: () => import('./commands/service.js'),
+  },
+  {
     name: 'token',
     summary: 'print the access token',
     details:
