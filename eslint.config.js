@@ -33,8 +33,14 @@ const PARTS = {
   server: { may: [...COMMONS, 'protocol.ts', 'keeper'] },
   service: { may: COMMONS },
   client: { may: [...COMMONS, 'protocol.ts'] },
+  // What can be told of the accounts without a daemon is loaded where there is none.
+  doctor: {
+    may: [...COMMONS, 'protocol.ts', 'config', 'auth-file', 'token-endpoint', 'client'],
+    types: ['daemon.ts'],
+    lazy: ['inspect.ts'],
+  },
   // `lazy` may be imported with import() only: a command that asks the daemon must not load one (facts 5.10).
-  cli: { may: [...COMMONS, 'protocol.ts', 'client', 'config/flags.ts'], lazy: COMPOSITION },
+  cli: { may: [...COMMONS, 'protocol.ts', 'client', 'config/flags.ts'], lazy: [...COMPOSITION, 'doctor'] },
   ...Object.fromEntries(
     COMPOSITION.map((root) => [root, { may: [...COMMONS, ...BELOW_COMPOSITION, ...COMPOSITION] }]),
   ),

@@ -198,6 +198,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/publish.js'),
   },
   {
+    name: 'doctor',
+    summary: 'check everything that the daemon depends on, and name the command that mends it',
+    details:
+      'Looks at Node, the configuration, the service, the socket, each auth.json with its directory and its locks, the token endpoint and the clock. Reads only: nothing is written, no lock is taken, and no token is sent. Works with and without a daemon.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [
+      { command: 'codex-authd doctor', does: 'a line for each check, and the command below it' },
+      {
+        command: `codex-authd doctor --json | jq '.findings[] | select(.level != "ok")'`,
+        does: 'only what is not as it should be',
+      },
+    ],
+    exits: [
+      { code: EXIT.ok, meaning: 'nothing fails; there may be warnings' },
+      { code: EXIT.failure, meaning: 'a check fails' },
+      ...exits(EXIT.usage),
+    ],
+    load: () => import('./commands/doctor.js'),
+  },
+  {
     name: 'help',
     summary: 'show help, of a command if one is named',
     arguments: [{ name: 'COMMAND', required: false, description: 'the command to explain' }],
