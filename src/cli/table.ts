@@ -199,7 +199,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'doctor',
-    summary: 'check everything that the daemon depends on, and name the command that mends it',
+    summary: 'check everything, and name the commands that mend it',
     details:
       'Looks at Node, the configuration, the service, the socket, each auth.json with its directory and its locks, the token endpoint and the clock. Reads only: nothing is written, no lock is taken, and no token is sent. Works with and without a daemon.',
     arguments: [],

@@ -1,3 +1,4 @@
+import { AuthdError } from '../../errors.js';
 import { fail, ok, warn } from '../finding.js';
 import { loginCommand } from '../login-command.js';
 import type { AccountScene, Check } from '../scene.js';
@@ -10,6 +11,7 @@ export const checkLogin: Check<AccountScene> = {
     if (state === 'fresh' || state === 'refreshing') return ok(detail);
     if (state !== 'degraded') return fail(`${state}: ${detail}`, loginCommand(scene));
     // It is being worked at: what is in the way has a check of its own.
-    return serving ? warn(detail, 'codex-authd status') : fail(detail, 'codex-authd refresh');
+    if (serving) return warn(detail, 'codex-authd status');
+    return fail(detail, scene.daemon instanceof AuthdError ? 'codex-authd up' : 'codex-authd refresh');
   },
 };
