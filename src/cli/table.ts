@@ -11,6 +11,9 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'V', description: 'show the version' },
 ];
 
+/** The shells that there are completions for. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
 const JSON_OPTION: OptionSpec = { name: 'json', description: 'write JSON to stdout' };
 const MIN_VALID: OptionSpec = {
   name: 'min-valid',
@@ -41,7 +44,14 @@ export const COMMANDS: readonly CommandSpec[] = [
       'Writes a log, one JSON object a line, to stderr and nothing to stdout. SIGTERM and SIGINT finish a rotation in flight, then stop; a second one stops at once. SIGHUP reads the configuration again.',
     arguments: [],
     runsCommand: false,
-    options: [{ name: 'log-level', value: 'LEVEL', description: 'debug, info, warn or error' }],
+    options: [
+      {
+        name: 'log-level',
+        value: 'LEVEL',
+        choices: ['debug', 'info', 'warn', 'error'],
+        description: 'debug, info, warn or error',
+      },
+    ],
     examples: [
       { command: 'codex-authd run', does: 'keeps the login of ~/.codex' },
       { command: 'codex-authd run --codex-home /srv/codex', does: 'keeps another one' },
@@ -220,11 +230,27 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/doctor.js'),
   },
   {
+    name: 'completion',
+    summary: 'print the completions for a shell',
+    arguments: [{ name: 'SHELL', required: true, choices: SHELLS, description: 'bash, zsh or fish' }],
+    runsCommand: false,
+    options: [],
+    examples: [
+      {
+        command: 'source <(codex-authd completion bash)',
+        does: 'in ~/.bashrc; the same in ~/.zshrc with zsh',
+      },
+      { command: 'codex-authd completion fish | source', does: 'in ~/.config/fish/config.fish' },
+    ],
+    exits: exits(EXIT.ok, EXIT.usage),
+    load: () => import('./commands/completion.js'),
+  },
+  {
     name: 'help',
     summary: 'show help, of a command if one is named',
     arguments: [{ name: 'COMMAND', required: false, description: 'the command to explain' }],
     runsCommand: false,
-    options: [],
+    options: [{ name: 'man', description: 'print the manual page, for `man -l -`' }],
     examples: [{ command: 'codex-authd help token', does: 'the same as `codex-authd token --help`' }],
     exits: exits(EXIT.ok, EXIT.usage),
     load: () => import('./commands/help.js'),
