@@ -18,6 +18,7 @@ const BELOW_COMPOSITION = [
   'token-endpoint',
   'keeper',
   'server',
+  'notices',
   'service',
 ];
 const PARTS = {
@@ -28,10 +29,11 @@ const PARTS = {
   os: { may: ['errors.ts'] },
   'auth-file': { may: COMMONS },
   'token-endpoint': { may: COMMONS },
-  config: { may: [...COMMONS, 'protocol.ts'], types: ['token-endpoint'] },
+  config: { may: [...COMMONS, 'protocol.ts'], types: ['token-endpoint', 'notices'] },
   keeper: { may: ['core', 'os', 'errors.ts'], types: ['protocol.ts'] },
   server: { may: [...COMMONS, 'protocol.ts', 'keeper'] },
   service: { may: COMMONS },
+  notices: { may: [...COMMONS, 'protocol.ts', 'keeper', 'server/bodies.ts'] },
   client: { may: [...COMMONS, 'protocol.ts'] },
   // What can be told of the accounts without a daemon is loaded where there is none.
   doctor: {

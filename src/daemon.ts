@@ -1,10 +1,16 @@
 import { pino, type Logger } from 'pino';
 import { Accounts } from './accounts.js';
+import { IncidentStore } from './auth-file/incident-store.js';
+import { stateName } from './auth-file/state-name.js';
 import type { SettingFlags } from './config/flags.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Pace } from './keeper/pace.js';
+import { showNotification } from './notices/desktop.js';
+import { runHook } from './notices/hook.js';
+import { Notices } from './notices/notices.js';
 import { systemClock } from './os/clock.js';
+import { systemFileSystem } from './os/file-system.js';
 import type { Environment } from './os/paths.js';
 import { findKernelLocks } from './os/native.js';
 import { onSignals } from './os/signals.js';
@@ -39,14 +45,18 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   try {
     await accounts.open(settings);
     const server = await serve(settings, accounts, { startedAtMs, locks }, log);
+    const notices = openNotices(settings, log);
+    notices.follow(accounts.keepers.values());
     accounts.activate();
-    signals.onReload(() => void reload({ ...options, running: settings, accounts, pace, server, log }));
+    const running = { ...options, running: settings, accounts, pace, server, notices, log };
+    signals.onReload(() => void reload(running));
     const stopTicking = startTicking(() => {
       accounts.tick();
     }, log);
     log.info({ signal: await signals.stopped }, 'stopping');
     await stopTicking();
     await accounts.finish();
+    await notices.close();
     await server.close();
   } finally {
     await accounts.close();
@@ -66,6 +76,18 @@ async function serve(
   const server = await startServer({ socketPath, keepers, version, ...facts, clock: systemClock, log });
   log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
   return server;
+}
+
+function openNotices({ notices, stateDirectory }: Settings, log: Logger): Notices {
+  return new Notices({
+    settings: notices,
+    now: () => systemClock.now(),
+    log,
+    incidentsOf: (account, authFile) =>
+      new IncidentStore(systemFileSystem, stateDirectory, stateName(account, authFile)),
+    showNotification,
+    runHook,
+  });
 }
 
 /**
@@ -128,18 +150,22 @@ interface Running extends DaemonOptions {
   readonly accounts: Accounts;
   readonly pace: Pace;
   readonly server: RunningServer;
+  readonly notices: Notices;
   readonly log: Logger;
 }
 
 /** A configuration that cannot be used costs nothing but a message: the old one stays in force. */
-async function reload({ flags, env, running, accounts, pace, server, log }: Running): Promise<void> {
+async function reload({ flags, env, running, ...parts }: Running): Promise<void> {
+  const { accounts, pace, server, notices, log } = parts;
   try {
     const settings = await readSettings(flags, env);
     log.level = settings.logLevel;
     pace.gapMs = settings.rotationGapMs;
+    notices.configure(settings.notices);
     if (settings.socketPath !== running.socketPath) log.warn({}, 'socket takes effect at the next start');
     await accounts.reload({ ...settings, socketPath: running.socketPath }, () => {
       server.endStale();
+      notices.follow(accounts.keepers.values());
     });
     log.info({}, 'configuration read again');
   } catch (error) {
