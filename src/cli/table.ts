@@ -208,6 +208,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/publish.js'),
   },
   {
+    name: 'logs',
+    summary: 'show what the daemon has logged',
+    details:
+      'The journal of the service; where there is none, the log file of the daemon that runs in the background.',
+    arguments: [],
+    runsCommand: false,
+    options: [
+      { name: 'follow', short: 'f', description: 'go on with each new line' },
+      { name: 'lines', short: 'n', value: 'COUNT', description: 'the newest of them only; 100' },
+    ],
+    examples: [{ command: 'codex-authd logs --follow', does: 'one JSON object a line' }],
+    exits: [
+      { code: EXIT.ok, meaning: 'shown' },
+      { code: EXIT.failure, meaning: 'there is no log, or it cannot be read' },
+      ...exits(EXIT.usage),
+    ],
+    load: () => import('./commands/logs.js'),
+  },
+  {
     name: 'doctor',
     summary: 'check everything, and name the commands that mend it',
     details:
