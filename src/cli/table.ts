@@ -237,8 +237,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       { command: 'codex-authd doctor', does: 'a line for each check, and the command below it' },
       {
-        command: `codex-authd doctor --json | jq '.findings[] | select(.level != "ok")'`,
-        does: 'only what is not as it should be',
+        command: 'codex-authd doctor --json',
+        does: 'for scripts: each finding with its level',
       },
     ],
     exits: [
@@ -256,10 +256,10 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [],
     examples: [
       {
-        command: 'source <(codex-authd completion bash)',
-        does: 'in ~/.bashrc; the same in ~/.zshrc with zsh',
+        command: 'codex-authd completion bash',
+        does: 'for `source <(...)` in ~/.bashrc',
       },
-      { command: 'codex-authd completion fish | source', does: 'in ~/.config/fish/config.fish' },
+      { command: 'codex-authd completion fish', does: 'for its completions directory' },
     ],
     exits: exits(EXIT.ok, EXIT.usage),
     load: () => import('./commands/completion.js'),
