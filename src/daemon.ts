@@ -1,10 +1,16 @@
 import { pino, type Logger } from 'pino';
 import { Accounts } from './accounts.js';
+import { IncidentStore } from './auth-file/incident-store.js';
+import { stateName } from './auth-file/state-name.js';
 import type { SettingFlags } from './config/flags.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Pace } from './keeper/pace.js';
+import { showNotification } from './notices/desktop.js';
+import { runHook } from './notices/hook.js';
+import { Notices } from './notices/notices.js';
 import { systemClock } from './os/clock.js';
+import { systemFileSystem } from './os/file-system.js';
 import type { Environment } from './os/paths.js';
 import { findKernelLocks } from './os/native.js';
 import { onSignals } from './os/signals.js';
@@ -50,10 +56,12 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     await accounts.open(settings);
     const listener = inherited.listener ?? (await findLaunchSocket(options.env));
     const server = await serve(settings, accounts, { startedAtMs, locks, listener }, log);
+    const notices = openNotices(settings, log);
+    notices.follow(accounts.keepers.values());
     const manager = await report({ ...inherited, listener }, server, accounts, log);
     accounts.activate();
+    const running = { ...options, running: settings, accounts, pace, server, notices, log };
     signals.onReload(() => {
-      const running = { ...options, running: settings, accounts, pace, server, log };
       void manager.whileReloading(reload(running));
     });
     const stopTicking = startTicking(() => {
@@ -64,6 +72,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     manager.stop();
     await stopTicking();
     await accounts.finish();
+    await notices.close();
     await server.close();
   } finally {
     await accounts.close();
@@ -83,6 +92,18 @@ async function serve(
   const server = await startServer({ socketPath, keepers, version, ...facts, clock: systemClock, log });
   log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
   return server;
+}
+
+function openNotices({ notices, stateDirectory }: Settings, log: Logger): Notices {
+  return new Notices({
+    settings: notices,
+    now: () => systemClock.now(),
+    log,
+    incidentsOf: (account, authFile) =>
+      new IncidentStore(systemFileSystem, stateDirectory, stateName(account, authFile)),
+    showNotification,
+    runHook,
+  });
 }
 
 /**
@@ -165,18 +186,22 @@ interface Running extends DaemonOptions {
   readonly accounts: Accounts;
   readonly pace: Pace;
   readonly server: RunningServer;
+  readonly notices: Notices;
   readonly log: Logger;
 }
 
 /** A configuration that cannot be used costs nothing but a message: the old one stays in force. */
-async function reload({ flags, env, running, accounts, pace, server, log }: Running): Promise<void> {
+async function reload({ flags, env, running, ...parts }: Running): Promise<void> {
+  const { accounts, pace, server, notices, log } = parts;
   try {
     const settings = await readSettings(flags, env);
     log.level = settings.logLevel;
     pace.gapMs = settings.rotationGapMs;
+    notices.configure(settings.notices);
     if (settings.socketPath !== running.socketPath) log.warn({}, 'socket takes effect at the next start');
     await accounts.reload({ ...settings, socketPath: running.socketPath }, () => {
       server.endStale();
+      notices.follow(accounts.keepers.values());
     });
     log.info({}, 'configuration read again');
   } catch (error) {

@@ -15,6 +15,9 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'V', description: 'show the version' },
 ];
 
+/** The shells that there are completions for. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
 const JSON_OPTION: OptionSpec = { name: 'json', description: 'write JSON to stdout' };
 const MIN_VALID: OptionSpec = {
   name: 'min-valid',
@@ -45,7 +48,14 @@ export const COMMANDS: readonly CommandSpec[] = [
       'Writes a log, one JSON object a line, to stderr and nothing to stdout. SIGTERM and SIGINT finish a rotation in flight, then stop; a second one stops at once. SIGHUP reads the configuration again.',
     arguments: [],
     runsCommand: false,
-    options: [{ name: 'log-level', value: 'LEVEL', description: 'debug, info, warn or error' }],
+    options: [
+      {
+        name: 'log-level',
+        value: 'LEVEL',
+        choices: ['debug', 'info', 'warn', 'error'],
+        description: 'debug, info, warn or error',
+      },
+    ],
     examples: [
       { command: 'codex-authd run', does: 'keeps the login of ~/.codex' },
       { command: 'codex-authd run --codex-home /srv/codex', does: 'keeps another one' },
@@ -245,11 +255,68 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/publish.js'),
   },
   {
+    name: 'logs',
+    summary: 'show what the daemon has logged',
+    details:
+      'The journal of the service; where there is none, the log file of the daemon that runs in the background.',
+    arguments: [],
+    runsCommand: false,
+    options: [
+      { name: 'follow', short: 'f', description: 'go on with each new line' },
+      { name: 'lines', short: 'n', value: 'COUNT', description: 'the newest of them only; 100' },
+    ],
+    examples: [{ command: 'codex-authd logs --follow', does: 'one JSON object a line' }],
+    exits: [
+      { code: EXIT.ok, meaning: 'shown' },
+      { code: EXIT.failure, meaning: 'there is no log, or it cannot be read' },
+      ...exits(EXIT.usage),
+    ],
+    load: () => import('./commands/logs.js'),
+  },
+  {
+    name: 'doctor',
+    summary: 'check everything, and name the commands that mend it',
+    details:
+      'Looks at Node, the configuration, the service, the socket, each auth.json with its directory and its locks, the token endpoint and the clock. Reads only: nothing is written, no lock is taken, and no token is sent. Works with and without a daemon.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [
+      { command: 'codex-authd doctor', does: 'a line for each check, and the command below it' },
+      {
+        command: 'codex-authd doctor --json',
+        does: 'for scripts: each finding with its level',
+      },
+    ],
+    exits: [
+      { code: EXIT.ok, meaning: 'nothing fails; there may be warnings' },
+      { code: EXIT.failure, meaning: 'a check fails' },
+      ...exits(EXIT.usage),
+    ],
+    load: () => import('./commands/doctor.js'),
+  },
+  {
+    name: 'completion',
+    summary: 'print the completions for a shell',
+    arguments: [{ name: 'SHELL', required: true, choices: SHELLS, description: 'bash, zsh or fish' }],
+    runsCommand: false,
+    options: [],
+    examples: [
+      {
+        command: 'codex-authd completion bash',
+        does: 'for `source <(...)` in ~/.bashrc',
+      },
+      { command: 'codex-authd completion fish', does: 'for its completions directory' },
+    ],
+    exits: exits(EXIT.ok, EXIT.usage),
+    load: () => import('./commands/completion.js'),
+  },
+  {
     name: 'help',
     summary: 'show help, of a command if one is named',
     arguments: [{ name: 'COMMAND', required: false, description: 'the command to explain' }],
     runsCommand: false,
-    options: [],
+    options: [{ name: 'man', description: 'print the manual page, for `man -l -`' }],
     examples: [{ command: 'codex-authd help token', does: 'the same as `codex-authd token --help`' }],
     exits: exits(EXIT.ok, EXIT.usage),
     load: () => import('./commands/help.js'),
