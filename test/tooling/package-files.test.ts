@@ -15,6 +15,7 @@ const FILES = [
   'man/codex-authd.1',
   'package.json',
   'systemd/codex-authd.service',
+  'systemd/codex-authd.socket',
 ];
 
 it('the package holds the compiled sources, what is installed with them, and nothing else', async () => {
