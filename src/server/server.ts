@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { describeError } from '../errors.js';
 import { pause } from '../os/clock.js';
 import { adoptSocket } from './adopt-socket.js';
+import { productOf } from './answer.js';
 import { createAskers } from './askers.js';
 import { trackConnections } from './connections.js';
 import { isStale, type EventStream, type ServerContext, type ServerOptions } from './context.js';
@@ -49,7 +50,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   // An expectation that we don't know is no reason to refuse (RFC 9110 §10.1.1); node:http would, without our headers.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-  answerMalformed(server, connections);
+  answerMalformed(server, connections, productOf(options.version));
   const bound =
     listener === undefined
       ? await listenAt(server, socketPath, log)
