@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { systemErrorCode } from '../errors.js';
+import { ANSWERED } from './answered.js';
 import { startDeadline } from './deadline.js';
 import { connectionError, isLostConnection, problemError, strangeAnswer } from './failures.js';
 
@@ -74,7 +75,11 @@ export async function open(request: Ask, signal: AbortSignal): Promise<IncomingM
 
 async function send(request: Ask, signal: AbortSignal): Promise<IncomingMessage> {
   // Not before it is needed: whoever imports the library need not use it (facts 5.10).
-  const [{ request: dial }, { connect }] = await Promise.all([import('node:http'), import('node:net')]);
+  const [{ request: dial }, { connect }, { channel }] = await Promise.all([
+    import('node:http'),
+    import('node:net'),
+    import('node:diagnostics_channel'),
+  ]);
   const body = request.body === undefined ? undefined : JSON.stringify(request.body);
   const outgoing = dial({
     // Without an agent: all that it would do for a connection that is used once costs 5 ms of a start-up.
@@ -93,7 +98,10 @@ async function send(request: Ask, signal: AbortSignal): Promise<IncomingMessage>
     signal,
   });
   return new Promise((resolve, reject) => {
-    outgoing.on('response', resolve);
+    outgoing.on('response', (response) => {
+      channel(ANSWERED).publish(response.headers['server']);
+      resolve(response);
+    });
     outgoing.on('error', reject);
     outgoing.end(body);
   });

@@ -183,15 +183,6 @@ describe('status of a running daemon', () => {
     });
   });
 
-  it('hints at a restart if the daemon is of another version', async () => {
-    daemon = await startScriptedDaemon(sandbox.socket, {
-      'GET /v1/status': json({ ...statusBody(sandbox.socket), version: '0.0.9' }),
-    });
-    const { code, stderr } = await runCli(sandbox, ['status']);
-    expect(code).toBe(0);
-    expect(stderr).toBe('codex-authd: hint: the daemon is of another version: restart it\n');
-  });
-
   it('strips control characters from what stands in the login', async () => {
     await listen({ ...ACCOUNT, email: 'ada\u001b]0;owned\u0007@example.com', plan: 'p\u202er\no' });
     const { stdout } = await runCli(sandbox, ['status']);
