@@ -1,7 +1,7 @@
 import { AuthdError, describeError, isProblemCode, systemErrorCode } from '../errors.js';
 
 /** How a person starts the daemon. */
-const START = 'start it with `codex-authd run`';
+const START = 'start it with `codex-authd up`';
 
 /** What a failed connection, or one that broke before the answer was whole, means. */
 export function connectionError(error: unknown, socket: string): AuthdError {

@@ -220,7 +220,7 @@ describe('status without a daemon', () => {
     expect(stdout).toContain('  account        an API key\n');
     expect(stdout).toContain(`  auth file      ${join(sandbox.codexHome, 'auth.json')}\n`);
     expect(stdout).not.toContain('sk-test');
-    expect(stderr).toBe('codex-authd: hint: start it with `codex-authd run`\n');
+    expect(stderr).toBe('codex-authd: hint: start it with `codex-authd up`\n');
   });
 
   it('gives the same as JSON with --json', async () => {
@@ -232,7 +232,7 @@ describe('status without a daemon', () => {
       accounts: [{ account: 'default', state: 'logged_out', reason: 'no_file' }],
     });
     expect(stderr).toBe(
-      'codex-authd: hint: run `codex login`\ncodex-authd: hint: start it with `codex-authd run`\n',
+      'codex-authd: hint: run `codex login`\ncodex-authd: hint: start it with `codex-authd up`\n',
     );
   });
 
