@@ -18,6 +18,7 @@ const BELOW_COMPOSITION = [
   'token-endpoint',
   'keeper',
   'server',
+  'notices',
   'service',
 ];
 const PARTS = {
@@ -28,13 +29,23 @@ const PARTS = {
   os: { may: ['errors.ts'] },
   'auth-file': { may: COMMONS },
   'token-endpoint': { may: COMMONS },
-  config: { may: [...COMMONS, 'protocol.ts'], types: ['token-endpoint'] },
+  config: { may: [...COMMONS, 'protocol.ts'], types: ['token-endpoint', 'notices'] },
   keeper: { may: ['core', 'os', 'errors.ts'], types: ['protocol.ts'] },
   server: { may: [...COMMONS, 'protocol.ts', 'keeper'] },
   service: { may: COMMONS },
+  notices: { may: [...COMMONS, 'protocol.ts', 'keeper', 'server/bodies.ts'] },
   client: { may: [...COMMONS, 'protocol.ts'] },
+  // What can be told of the accounts without a daemon is loaded where there is none.
+  doctor: {
+    may: [...COMMONS, 'protocol.ts', 'config', 'auth-file', 'token-endpoint', 'client'],
+    types: ['daemon.ts'],
+    lazy: ['inspect.ts'],
+  },
   // `lazy` may be imported with import() only: a command that asks the daemon must not load one (facts 5.10).
-  cli: { may: [...COMMONS, 'protocol.ts', 'client', 'config/flags.ts'], lazy: COMPOSITION },
+  cli: {
+    may: [...COMMONS, 'protocol.ts', 'client', 'config/flags.ts'],
+    lazy: [...COMPOSITION, 'service', 'doctor'],
+  },
   ...Object.fromEntries(
     COMPOSITION.map((root) => [root, { may: [...COMMONS, ...BELOW_COMPOSITION, ...COMPOSITION] }]),
   ),

@@ -1,16 +1,30 @@
 import { pino, type Logger } from 'pino';
 import { Accounts } from './accounts.js';
+import { IncidentStore } from './auth-file/incident-store.js';
+import { stateName } from './auth-file/state-name.js';
 import type { SettingFlags } from './config/flags.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Pace } from './keeper/pace.js';
+import { showNotification } from './notices/desktop.js';
+import { runHook } from './notices/hook.js';
+import { Notices } from './notices/notices.js';
 import { systemClock } from './os/clock.js';
+import { systemFileSystem } from './os/file-system.js';
 import type { Environment } from './os/paths.js';
 import { findKernelLocks } from './os/native.js';
 import { onSignals } from './os/signals.js';
 import { startTicking } from './os/tick.js';
 import type { KernelLocks } from './protocol.js';
+import { findListener } from './server/probe.js';
 import { startServer, type RunningServer, type ServerOptions } from './server/server.js';
+import {
+  findLaunchSocket,
+  forgetInheritance,
+  readInheritance,
+  type Inheritance,
+} from './service/inheritance.js';
+import { startReports, type Reports } from './service/reports.js';
 import { realSurroundings } from './surroundings.js';
 import { readVersion } from './version.js';
 
@@ -36,17 +50,29 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const pace = new Pace(settings.rotationGapMs);
   const accounts = new Accounts(realSurroundings(options.env, log, pace));
   const signals = watchSignals();
+  const inherited = readInheritance(options.env, process.pid);
+  forgetInheritance(process.env);
   try {
     await accounts.open(settings);
-    const server = await serve(settings, accounts, { startedAtMs, locks }, log);
+    const listener = inherited.listener ?? (await findLaunchSocket(options.env));
+    const server = await serve(settings, accounts, { startedAtMs, locks, listener }, log);
+    const notices = openNotices(settings, log);
+    notices.follow(accounts.keepers.values());
+    const manager = await report({ ...inherited, listener }, server, accounts, log);
     accounts.activate();
-    signals.onReload(() => void reload({ ...options, running: settings, accounts, pace, server, log }));
+    const running = { ...options, running: settings, accounts, pace, server, notices, log };
+    signals.onReload(() => {
+      void manager.whileReloading(reload(running));
+    });
     const stopTicking = startTicking(() => {
       accounts.tick();
+      manager.tick();
     }, log);
     log.info({ signal: await signals.stopped }, 'stopping');
+    manager.stop();
     await stopTicking();
     await accounts.finish();
+    await notices.close();
     await server.close();
   } finally {
     await accounts.close();
@@ -58,7 +84,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
 async function serve(
   { socketPath }: Settings,
   accounts: Accounts,
-  facts: Pick<ServerOptions, 'startedAtMs' | 'locks'>,
+  facts: Pick<ServerOptions, 'startedAtMs' | 'locks' | 'listener'>,
   log: Logger,
 ): Promise<RunningServer> {
   const version = readVersion();
@@ -66,6 +92,38 @@ async function serve(
   const server = await startServer({ socketPath, keepers, version, ...facts, clock: systemClock, log });
   log.info({ socket: socketPath, version, pid: process.pid }, 'listening');
   return server;
+}
+
+function openNotices({ notices, stateDirectory }: Settings, log: Logger): Notices {
+  return new Notices({
+    settings: notices,
+    now: () => systemClock.now(),
+    log,
+    incidentsOf: (account, authFile) =>
+      new IncidentStore(systemFileSystem, stateDirectory, stateName(account, authFile)),
+    showNotification,
+    runHook,
+  });
+}
+
+/**
+ * Tells the service manager, if there is one, that the daemon is ready, and from now on how it is.
+ *
+ * @throws AuthdError `bad_socket` if the socket that was passed is not the one that clients ask
+ */
+async function report(
+  inherited: Inheritance,
+  { socketPath }: RunningServer,
+  accounts: Accounts,
+  log: Logger,
+): Promise<Reports> {
+  const answers = async (): Promise<boolean> => (await findListener(socketPath)) === process.pid;
+  if (inherited.listener !== undefined && !(await answers())) {
+    throw new AuthdError('bad_socket', `the service manager's socket is not the one at ${socketPath}`, {
+      hint: 'run `codex-authd service install` again, which makes both the same',
+    });
+  }
+  return startReports({ inherited, clock: systemClock, answers, accounts, log });
 }
 
 /**
@@ -128,18 +186,22 @@ interface Running extends DaemonOptions {
   readonly accounts: Accounts;
   readonly pace: Pace;
   readonly server: RunningServer;
+  readonly notices: Notices;
   readonly log: Logger;
 }
 
 /** A configuration that cannot be used costs nothing but a message: the old one stays in force. */
-async function reload({ flags, env, running, accounts, pace, server, log }: Running): Promise<void> {
+async function reload({ flags, env, running, ...parts }: Running): Promise<void> {
+  const { accounts, pace, server, notices, log } = parts;
   try {
     const settings = await readSettings(flags, env);
     log.level = settings.logLevel;
     pace.gapMs = settings.rotationGapMs;
+    notices.configure(settings.notices);
     if (settings.socketPath !== running.socketPath) log.warn({}, 'socket takes effect at the next start');
     await accounts.reload({ ...settings, socketPath: running.socketPath }, () => {
       server.endStale();
+      notices.follow(accounts.keepers.values());
     });
     log.info({}, 'configuration read again');
   } catch (error) {

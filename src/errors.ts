@@ -22,7 +22,9 @@ export type ErrorCode =
   /** The socket cannot be made safely, or may not be used. */
   | 'bad_socket'
   /** The file system refused what had to be done. */
-  | 'storage';
+  | 'storage'
+  /** The service manager refused what had to be done. */
+  | 'service';
 
 const UNSERVED_CODES = ['login_required', 'logged_out', 'unavailable', 'corrupt', 'unsupported'] as const;
 const PROBLEM_CODES = [

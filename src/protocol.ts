@@ -5,6 +5,9 @@
 import type { ProblemCode } from './errors.js';
 import type { ReasonCode, StateName } from './core/state.js';
 
+/** What the daemon calls itself in the `Server` header of every answer, before its version: `codex-authd/0.1.0`. */
+export const PRODUCT = 'codex-authd';
+
 /** `GET /v1/credential`, and the data of a `credential` event. */
 export interface CredentialBody {
   readonly account: string;

@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** What stands for its value in the help; an option without one is a switch. */
   readonly value?: string;
+  /** The words that the value may be, where there are only a few. */
+  readonly choices?: readonly string[];
   readonly description: string;
 }
 
@@ -17,6 +19,8 @@ export interface ArgumentSpec {
   /** As the help writes it. */
   readonly name: string;
   readonly required: boolean;
+  /** The words that it may be, where there are only a few. */
+  readonly choices?: readonly string[];
   readonly description: string;
 }
 

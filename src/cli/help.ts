@@ -33,7 +33,7 @@ export function commandHelp(command: CommandSpec): string {
 }
 
 /** For example `token [--min-valid SECONDS] [--json]`. */
-function usageOf(command: CommandSpec): string {
+export function usageOf(command: CommandSpec): string {
   const words = [command.name];
   for (const { name, value } of command.options) {
     words.push(value === undefined ? `[--${name}]` : `[--${name} ${value}]`);

@@ -15,6 +15,9 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: 'version', short: 'V', description: 'show the version' },
 ];
 
+/** The shells that there are completions for. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
 const JSON_OPTION: OptionSpec = { name: 'json', description: 'write JSON to stdout' };
 const MIN_VALID: OptionSpec = {
   name: 'min-valid',
@@ -45,7 +48,14 @@ export const COMMANDS: readonly CommandSpec[] = [
       'Writes a log, one JSON object a line, to stderr and nothing to stdout. SIGTERM and SIGINT finish a rotation in flight, then stop; a second one stops at once. SIGHUP reads the configuration again.',
     arguments: [],
     runsCommand: false,
-    options: [{ name: 'log-level', value: 'LEVEL', description: 'debug, info, warn or error' }],
+    options: [
+      {
+        name: 'log-level',
+        value: 'LEVEL',
+        choices: ['debug', 'info', 'warn', 'error'],
+        description: 'debug, info, warn or error',
+      },
+    ],
     examples: [
       { command: 'codex-authd run', does: 'keeps the login of ~/.codex' },
       { command: 'codex-authd run --codex-home /srv/codex', does: 'keeps another one' },
@@ -56,6 +66,49 @@ export const COMMANDS: readonly CommandSpec[] = [
       ...exits(EXIT.usage),
     ],
     load: () => import('./commands/run.js'),
+  },
+  {
+    name: 'up',
+    summary: 'set the daemon up and start it: the one command to begin with',
+    details:
+      'Says whose login it has found, installs and starts the service, and waits for a valid token. Where there is no service manager, as in most containers, it starts a process in the background, with a log in the state directory. Doing it again changes nothing.',
+    arguments: [],
+    runsCommand: false,
+    options: [WAIT, JSON_OPTION],
+    examples: [{ command: 'codex-authd up', does: 'then `codex-authd token` has one' }],
+    exits: EVERY_EXIT,
+    load: () => import('./commands/up.js'),
+  },
+  {
+    name: 'down',
+    summary: 'stop the daemon, however it was started',
+    details:
+      'A rotation in flight is finished first. A service that is installed starts again at the next login: `service uninstall` removes it.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [{ command: 'codex-authd down', does: 'until `codex-authd up`' }],
+    exits: exits(EXIT.ok, EXIT.failure, EXIT.usage, EXIT.timeout),
+    load: () => import('./commands/down.js'),
+  },
+  {
+    name: 'service',
+    summary: 'install, remove, show or print the service that runs the daemon',
+    details:
+      'A user unit of systemd, or a launch agent: with the absolute paths of this Node and this script, the options given here, and those variables of this shell that decide what the daemon does. `install` also brings an installed one up to date, and restarts it only if something is new; while it restarts, clients wait and are not refused. `uninstall` undoes all of it, and leaves auth.json and the state directory alone.',
+    arguments: [{ name: 'ACTION', required: true, description: 'install, uninstall, status or print' }],
+    runsCommand: false,
+    options: [{ name: 'dry-run', description: 'say what would be done, and do nothing' }, JSON_OPTION],
+    examples: [
+      { command: 'codex-authd service install --dry-run', does: 'says what it would do' },
+      { command: 'codex-authd service install', does: 'starts it now, and at each login' },
+    ],
+    exits: [
+      ...exits(EXIT.ok, EXIT.failure, EXIT.usage),
+      { code: EXIT.notRunning, meaning: '`service status`: the service is not running' },
+      ...exits(EXIT.timeout),
+    ],
+    load: () => import('./commands/service.js'),
   },
   {
     name: 'token',
@@ -202,11 +255,68 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/publish.js'),
   },
   {
+    name: 'logs',
+    summary: 'show what the daemon has logged',
+    details:
+      'The journal of the service; where there is none, the log file of the daemon that runs in the background.',
+    arguments: [],
+    runsCommand: false,
+    options: [
+      { name: 'follow', short: 'f', description: 'go on with each new line' },
+      { name: 'lines', short: 'n', value: 'COUNT', description: 'the newest of them only; 100' },
+    ],
+    examples: [{ command: 'codex-authd logs --follow', does: 'one JSON object a line' }],
+    exits: [
+      { code: EXIT.ok, meaning: 'shown' },
+      { code: EXIT.failure, meaning: 'there is no log, or it cannot be read' },
+      ...exits(EXIT.usage),
+    ],
+    load: () => import('./commands/logs.js'),
+  },
+  {
+    name: 'doctor',
+    summary: 'check everything, and name the commands that mend it',
+    details:
+      'Looks at Node, the configuration, the service, the socket, each auth.json with its directory and its locks, the token endpoint and the clock. Reads only: nothing is written, no lock is taken, and no token is sent. Works with and without a daemon.',
+    arguments: [],
+    runsCommand: false,
+    options: [JSON_OPTION],
+    examples: [
+      { command: 'codex-authd doctor', does: 'a line for each check, and the command below it' },
+      {
+        command: 'codex-authd doctor --json',
+        does: 'for scripts: each finding with its level',
+      },
+    ],
+    exits: [
+      { code: EXIT.ok, meaning: 'nothing fails; there may be warnings' },
+      { code: EXIT.failure, meaning: 'a check fails' },
+      ...exits(EXIT.usage),
+    ],
+    load: () => import('./commands/doctor.js'),
+  },
+  {
+    name: 'completion',
+    summary: 'print the completions for a shell',
+    arguments: [{ name: 'SHELL', required: true, choices: SHELLS, description: 'bash, zsh or fish' }],
+    runsCommand: false,
+    options: [],
+    examples: [
+      {
+        command: 'codex-authd completion bash',
+        does: 'for `source <(...)` in ~/.bashrc',
+      },
+      { command: 'codex-authd completion fish', does: 'for its completions directory' },
+    ],
+    exits: exits(EXIT.ok, EXIT.usage),
+    load: () => import('./commands/completion.js'),
+  },
+  {
     name: 'help',
     summary: 'show help, of a command if one is named',
     arguments: [{ name: 'COMMAND', required: false, description: 'the command to explain' }],
     runsCommand: false,
-    options: [],
+    options: [{ name: 'man', description: 'print the manual page, for `man -l -`' }],
     examples: [{ command: 'codex-authd help token', does: 'the same as `codex-authd token --help`' }],
     exits: exits(EXIT.ok, EXIT.usage),
     load: () => import('./commands/help.js'),

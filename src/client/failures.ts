@@ -1,7 +1,7 @@
 import { AuthdError, describeError, isProblemCode, systemErrorCode } from '../errors.js';
 
 /** How a person starts the daemon. */
-const START = 'start it with `codex-authd run`';
+const START = 'start it with `codex-authd up`';
 
 /** What a failed connection, or one that broke before the answer was whole, means. */
 export function connectionError(error: unknown, socket: string): AuthdError {
@@ -19,17 +19,23 @@ export function connectionError(error: unknown, socket: string): AuthdError {
         hint: 'run this as the user that runs the daemon, or name your own socket with --socket',
         cause: error,
       });
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ERR_STREAM_PREMATURE_CLOSE':
-      return connectionLost(socket, error);
     default:
+      if (isCut(code)) return connectionLost(socket, error);
       if (code?.startsWith('HPE_') === true) return strangeAnswer(socket, `it is not HTTP (${code})`);
       return new AuthdError('bad_socket', `cannot ask the daemon on ${socket}: ${describeError(error)}`, {
         hint: 'check the path with `codex-authd status`',
         cause: error,
       });
   }
+}
+
+/** Whether an error of this module says that a connection, once made, was cut. */
+export function isLostConnection(error: unknown): boolean {
+  return error instanceof AuthdError && isCut(systemErrorCode(error.cause));
+}
+
+function isCut(code: string | undefined): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 /** The daemon went away in the middle of an answer or of a stream. */

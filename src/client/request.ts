@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { systemErrorCode } from '../errors.js';
+import { ANSWERED } from './answered.js';
 import { startDeadline } from './deadline.js';
-import { connectionError, problemError, strangeAnswer } from './failures.js';
+import { connectionError, isLostConnection, problemError, strangeAnswer } from './failures.js';
 
 /** One request to the daemon. */
 export interface Ask {
@@ -23,7 +24,8 @@ export interface Ask {
 export const LARGEST_ANSWER_BYTES = 1024 * 1024;
 
 /**
- * Asks once, over a connection of its own, and gives the JSON of the answer.
+ * Asks over a connection of its own, and gives the JSON of the answer. Where the daemon ends in the middle of that, as it
+ * does for its successor, what only reads is asked once more.
  *
  * @throws AuthdError `daemon_not_running`, `bad_socket`, `bad_answer`, `timeout`, or the code of the daemon's problem
  * @throws the reason of `signal`, if that is aborted first
@@ -31,11 +33,18 @@ export const LARGEST_ANSWER_BYTES = 1024 * 1024;
 export async function ask(request: Ask): Promise<unknown> {
   const deadline = startDeadline(request.deadlineMs, request.signal);
   try {
-    const response = await open(request, deadline.signal);
-    return await readAnswer(response, request.socket, deadline.signal);
+    return await askOnce(request, deadline.signal);
+  } catch (error) {
+    if (request.method !== 'GET' || !isLostConnection(error)) throw error;
+    return await askOnce(request, deadline.signal);
   } finally {
     deadline.release();
   }
+}
+
+async function askOnce(request: Ask, signal: AbortSignal): Promise<unknown> {
+  const response = await open(request, signal);
+  return readAnswer(response, request.socket, signal);
 }
 
 /** How long to wait before connecting again where the daemon's queue of connections is full: from, and at most. */
@@ -66,7 +75,11 @@ export async function open(request: Ask, signal: AbortSignal): Promise<IncomingM
 
 async function send(request: Ask, signal: AbortSignal): Promise<IncomingMessage> {
   // Not before it is needed: whoever imports the library need not use it (facts 5.10).
-  const [{ request: dial }, { connect }] = await Promise.all([import('node:http'), import('node:net')]);
+  const [{ request: dial }, { connect }, { channel }] = await Promise.all([
+    import('node:http'),
+    import('node:net'),
+    import('node:diagnostics_channel'),
+  ]);
   const body = request.body === undefined ? undefined : JSON.stringify(request.body);
   const outgoing = dial({
     // Without an agent: all that it would do for a connection that is used once costs 5 ms of a start-up.
@@ -85,7 +98,10 @@ async function send(request: Ask, signal: AbortSignal): Promise<IncomingMessage>
     signal,
   });
   return new Promise((resolve, reject) => {
-    outgoing.on('response', resolve);
+    outgoing.on('response', (response) => {
+      channel(ANSWERED).publish(response.headers['server']);
+      resolve(response);
+    });
     outgoing.on('error', reject);
     outgoing.end(body);
   });

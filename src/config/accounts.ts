@@ -46,7 +46,7 @@ async function readTables(
   env: Environment,
   config: Config,
 ): Promise<readonly KeptHome[]> {
-  const { socket, log_level, rotation_gap_seconds, publish, account: tables, ...top } = config;
+  const { account: tables, ...top } = accountDefaults(config);
   if (tables === undefined || tables.length === 0) return [readDefault(flags, env, top)];
   checkNames(tables.map(({ name }) => name));
   if (!tables.some(({ name }) => name === DEFAULT_ACCOUNT)) refuseOrphans(flags, env, top);
@@ -57,6 +57,13 @@ async function readTables(
   });
   await refuseSharedFiles(accounts);
   return accounts;
+}
+
+/** What of the top of the file is not for the daemon as a whole. */
+function accountDefaults(config: Config): AccountTable & Pick<Config, 'account'> {
+  const { socket, log_level, rotation_gap_seconds, publish, ...others } = config;
+  const { notifications, on_event, on_event_token, ...defaults } = others;
+  return defaults;
 }
 
 function readDefault(flags: SettingFlags, env: Environment, table: AccountTable): KeptHome {

@@ -79,6 +79,9 @@ function describeValue({ type, received, input }: v.BaseIssue<unknown>): string 
 
 function expectation(issue: v.BaseIssue<unknown>): string {
   if (issue.type === 'non_empty') return 'give it a value, or leave it out';
+  if (issue.type === 'tuple_with_rest') {
+    return 'write it as a list: the command and its arguments, as in ["/usr/local/bin/hook", "--loud"]';
+  }
   if (issue.type === 'array') return 'write each one as a table of its own, with two brackets: [[account]]';
   const bound = issue.expected ?? issue.type.replaceAll('_', ' ');
   return `it must be ${bound.replaceAll('"', '')}`;

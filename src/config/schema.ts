@@ -45,6 +45,9 @@ export const ConfigSchema = v.strictObject({
   publish: v.optional(v.array(Publication)),
   log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error'])),
   rotation_gap_seconds: v.optional(Seconds),
+  notifications: v.optional(v.boolean()),
+  on_event: v.optional(v.tupleWithRest([Text], Text)),
+  on_event_token: v.optional(v.boolean()),
   account: v.optional(v.array(AccountSchema)),
 });
 

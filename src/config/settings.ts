@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { AuthdError } from '../errors.js';
+import type { NoticeSettings } from '../notices/settings.js';
 import { chooseSocket, configPath, stateDirectory, type Environment } from '../os/paths.js';
 import { readAccounts, type AccountConfig } from './accounts.js';
 import type { SettingFlags } from './flags.js';
@@ -13,6 +14,7 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** Between planned rotations of different accounts, in milliseconds. */
   readonly rotationGapMs: number;
+  readonly notices: NoticeSettings;
   /** At least one; no two with the same name or the same auth.json. */
   readonly accounts: readonly AccountConfig[];
 }
@@ -32,6 +34,11 @@ export async function readSettings(flags: SettingFlags, env: Environment): Promi
     stateDirectory: stateDirectory(env),
     logLevel: readLogLevel(flags.logLevel ?? config.log_level),
     rotationGapMs: (config.rotation_gap_seconds ?? DEFAULT_ROTATION_GAP_SECONDS) * 1000,
+    notices: {
+      desktop: config.notifications ?? true,
+      onEvent: config.on_event ?? null,
+      withToken: config.on_event_token ?? false,
+    },
     accounts: await readAccounts(flags, env, config),
   };
 }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../os/clock.js';
+import { PRODUCT } from '../protocol.js';
 
 /** What a handler gives back: a whole answer, or one that goes on. */
 export type Answer = WholeAnswer | StreamedAnswer;
@@ -19,12 +20,19 @@ interface StreamedAnswer {
 
 /** How an answer is sent, beside what is in it. */
 export interface Sending {
+  /** What the daemon calls itself, with its version. */
+  readonly product: string;
   readonly head: boolean;
   /** Whether this is the last answer on its connection. */
   readonly last: boolean;
   readonly clock: Clock;
   /** How long a reader may leave it unread, in milliseconds. */
   readonly stallMs: number;
+}
+
+/** The daemon's name and version, as the `Server` header has them. */
+export function productOf(version: string): string {
+  return `${PRODUCT}/${version}`;
 }
 
 export function jsonAnswer(
@@ -39,9 +47,13 @@ export function textAnswer(status: number, contentType: string, body: string): W
   return { status, headers: { 'Content-Type': contentType }, body };
 }
 
-/** Writes an answer. Whatever it is, it is not to be stored by anyone. */
+/** Writes an answer. Whatever it is, it is not to be stored by anyone, and says which version gave it. */
 export function sendAnswer(response: ServerResponse, answer: Answer, sending: Sending): void {
-  const headers: Record<string, string | number> = { 'Cache-Control': 'no-store', ...answer.headers };
+  const headers: Record<string, string | number> = {
+    Server: sending.product,
+    'Cache-Control': 'no-store',
+    ...answer.headers,
+  };
   if (sending.last) headers['Connection'] = 'close';
   if ('stream' in answer) {
     response.writeHead(answer.status, headers);

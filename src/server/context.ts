@@ -13,6 +13,8 @@ import type { Query } from './query.js';
 
 export interface ServerOptions {
   readonly socketPath: string;
+  /** The descriptor of a socket that listens there already, from the service manager; else one is made. */
+  readonly listener?: number | undefined;
   /** Read at every request: accounts can come and go when the configuration is read again. */
   readonly keepers: () => ReadonlyMap<string, CredentialKeeper>;
   /** The daemon's version. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describeError } from '../errors.js';
 import { admit } from './admit.js';
-import { sendAnswer, type Answer } from './answer.js';
+import { productOf, sendAnswer, type Answer } from './answer.js';
 import type { ServerContext } from './context.js';
 import { problemAnswer, readProblem } from './problem.js';
 import { parseQuery } from './query.js';
@@ -90,9 +90,10 @@ function handle(journey: Journey, bytes: Buffer): Answer | Promise<Answer> {
 
 function send({ context, request, response, path }: Journey, answer: Answer): void {
   if (request.socket.destroyed) return;
-  const { clock, counts, limits } = context;
+  const { clock, counts, limits, version } = context;
   counts.add(path, answer.status);
   sendAnswer(response, answer, {
+    product: productOf(version),
     head: request.method === 'HEAD',
     // What follows on this connection is the rest of a body that nobody wants.
     last: answer.status === 413,

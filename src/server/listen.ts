@@ -12,13 +12,15 @@ import { lockSocket } from './socket-lock.js';
 import { isTemporaryName, temporaryPath } from './socket-names.js';
 
 /** Beyond this many that are not yet accepted, connecting gives EAGAIN; the system has a limit of its own too. */
-const BACKLOG = 4096;
+export const BACKLOG = 4096;
 
 /** A temporary socket that nobody listens on is rubbish once it is this old. */
 const RUBBISH_AFTER_MS = 10_000;
 
 /** The socket that a server listens on. */
 export interface BoundSocket {
+  /** Whether somebody else holds it too, and goes on taking connections when we are gone. */
+  readonly outlivesUs: boolean;
   /** Removes the socket from its path, unless it is another's by now. Call it while the server still listens. */
   remove(): void;
 }
@@ -39,6 +41,7 @@ export async function listenAt(server: Server, path: string, log: Logger): Promi
     const stale = await findStaleSocket(path);
     const mine = await bind(server, path, stale);
     return {
+      outlivesUs: false,
       remove: () => {
         removeSocket(path, mine);
       },

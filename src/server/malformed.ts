@@ -9,7 +9,7 @@ import { rawProblem } from './problem.js';
 const LAST_WORDS_MS = 1000;
 
 /** Answers what node:http cannot read as a request, or hands over as no request, and ends the connection. */
-export function answerMalformed(server: Server, connections: Connections): void {
+export function answerMalformed(server: Server, connections: Connections, product: string): void {
   server.on('clientError', (error: Error, socket: Duplex) => {
     refuse(socket, problemOf(error));
   });
@@ -25,7 +25,7 @@ export function answerMalformed(server: Server, connections: Connections): void 
       socket.destroy();
       return;
     }
-    socket.end(rawProblem(problem), () => {
+    socket.end(rawProblem(problem, product), () => {
       socket.destroy();
     });
     if (socket instanceof Socket) socket.setTimeout(LAST_WORDS_MS, () => socket.destroy());

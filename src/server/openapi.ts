@@ -15,7 +15,7 @@ import { SCHEMAS, type Schema, type SchemaName } from './schemas.js';
 const DESCRIPTION = `The current Codex credential over a Unix socket (HTTP/1.1).
 
 Every request needs \`Host: localhost\` and no \`Origin\`; HEAD is answered wherever GET is. Failures are RFC 9457
-problems whose \`code\` says what happened and whose \`hint\` says what to do next. No answer may be stored.`;
+problems whose \`code\` says what happened and whose \`hint\` says what to do next. No answer may be stored, and each names the daemon's version in \`Server\`.`;
 
 /** The problems that any request can meet. */
 const COMMON_PROBLEMS: readonly number[] = [400, 405, 413, 500];

@@ -46,6 +46,11 @@ export async function findStaleSocket(path: string): Promise<FileIdentity | null
   }
 }
 
+/** The pid of the daemon that answers at the path; null if none does within a second. Never rejects. */
+export async function findListener(path: string): Promise<number | null> {
+  return (await askForStatus(path))?.pid ?? null;
+}
+
 async function describeOwner(path: string): Promise<AuthdError> {
   const owner = await askForStatus(path);
   const who = owner === null ? 'somebody' : `codex-authd ${owner.version} (pid ${String(owner.pid)})`;

@@ -51,11 +51,12 @@ export function problemAnswer(error: unknown, nowMs: number): WholeAnswer {
 }
 
 /** A problem as raw HTTP, for a connection on which node:http could not read a request. */
-export function rawProblem(error: AuthdError): string {
+export function rawProblem(error: AuthdError, product: string): string {
   const body = problemBody(error);
   const text = JSON.stringify(body);
   return [
     `HTTP/1.1 ${String(body.status)} ${STATUS_CODES[body.status] ?? ''}`,
+    `Server: ${product}`,
     'Content-Type: application/problem+json',
     'Cache-Control: no-store',
     'Connection: close',

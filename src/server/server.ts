@@ -1,5 +1,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { describeError } from '../errors.js';
+import { pause } from '../os/clock.js';
+import { adoptSocket } from './adopt-socket.js';
+import { productOf } from './answer.js';
 import { createAskers } from './askers.js';
 import { trackConnections } from './connections.js';
 import { isStale, type EventStream, type ServerContext, type ServerOptions } from './context.js';
@@ -14,6 +17,9 @@ import { describeRoutes } from './openapi.js';
 import { ROUTES } from './routes.js';
 
 export type { ServerOptions } from './context.js';
+
+/** How long whoever has connected may take to send a request, when the daemon makes way for its successor. */
+const FIRST_WORD_MS = 100;
 
 export interface RunningServer {
   readonly socketPath: string;
@@ -34,7 +40,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const limits = await fitToOpenFiles({ ...DEFAULT_LIMITS, ...options.limits });
   const context = createContext(options, limits);
-  const { log, clock, socketPath } = options;
+  const { log, clock, socketPath, listener } = options;
   const server = createHttpServer(limits);
   const connections = trackConnections(server, limits);
   server.on('request', (request, response) => {
@@ -44,8 +50,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   // An expectation that we don't know is no reason to refuse (RFC 9110 §10.1.1); node:http would, without our headers.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-  answerMalformed(server, connections);
-  const bound = await listenAt(server, socketPath, log);
+  answerMalformed(server, connections, productOf(options.version));
+  const bound =
+    listener === undefined
+      ? await listenAt(server, socketPath, log)
+      : await adoptSocket(server, listener, socketPath);
   server.on('error', (error) => {
     log.error({ error: describeError(error) }, 'the socket has a failure');
   });
@@ -59,6 +68,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     for (const stream of context.streams) stream.end();
     const closed = new Promise((resolve) => server.close(resolve));
+    // Who has just been let in here, and not yet said a word, could have had an answer from our successor.
+    if (bound.outlivesUs) await pause(clock, FIRST_WORD_MS);
     connections.finish();
     const cancel = clock.after(limits.closeGraceMs, () => {
       connections.destroyAll();

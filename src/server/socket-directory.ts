@@ -1,6 +1,7 @@
 import { chmod, lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { AuthdError, systemErrorCode } from '../errors.js';
+import { quoteForShell } from '../os/quote-for-shell.js';
 import { isTemporaryName, lockPath } from './socket-names.js';
 
 const ANOTHER_DIRECTORY = 'choose a path in a directory of its own with --socket';
@@ -77,8 +78,4 @@ async function isOurs(directory: string, mode: number, path: string): Promise<bo
 
 function closing(directory: string): string {
   return `close it with \`chmod 700 ${quoteForShell(directory)}\`, or ${ANOTHER_DIRECTORY}`;
-}
-
-function quoteForShell(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -3,9 +3,11 @@ import type { Dispatcher } from 'undici';
 import { identifyEndpoint } from '../core/endpoint-identity.js';
 import type { Answer } from '../core/outcome.js';
 import type { Secret } from '../core/secret.js';
-import { AuthdError, describeError, systemErrorCode } from '../errors.js';
+import { systemErrorCode } from '../errors.js';
 import type { Environment } from '../os/paths.js';
+import { makeAgent } from './agent.js';
 import { readCertificates } from './certificates.js';
+import { explain } from './explain.js';
 import { gateBody } from './gate-body.js';
 import { observeExchange } from './observe-exchange.js';
 import { encodeRefresh, type BodyFormat, type ClientIdentity } from './request-body.js';
@@ -27,13 +29,8 @@ type SendRefresh = (
   onBytes: (bytes: Uint8Array) => void,
   mayLeave: () => Promise<boolean>,
 ) => Promise<Answer>;
-interface TlsSettings {
-  readonly ca?: string[];
-}
 
 const DEADLINE_MS = 30_000;
-const CONNECT_TIMEOUT_MS = 10_000;
-const LARGEST_ANSWER_BYTES = 1024 * 1024;
 
 /** The token endpoint of one account: the only place from which refresh tokens leave this program. */
 export class TokenEndpoint {
@@ -112,23 +109,6 @@ export class TokenEndpoint {
   }
 }
 
-/** @throws AuthdError `bad_configuration` if the proxy that the environment names is none */
-function makeAgent({ EnvHttpProxyAgent }: Undici, env: Environment, tls: TlsSettings): Dispatcher {
-  try {
-    return new EnvHttpProxyAgent({
-      ...proxySettings(env),
-      connect: { timeout: CONNECT_TIMEOUT_MS, ...tls },
-      requestTls: tls,
-      proxyTls: tls,
-      maxResponseSize: LARGEST_ANSWER_BYTES,
-    });
-  } catch {
-    throw new AuthdError('bad_configuration', 'HTTPS_PROXY names no proxy that can be used', {
-      hint: 'set HTTPS_PROXY to an http:// or https:// URL, or unset it',
-    });
-  }
-}
-
 /**
  * The body as text. A connection that breaks after the last byte that matters costs nothing: a JSON object says itself
  * where it ends, so one that can be read has arrived whole, and with it perhaps the only copy of the new tokens.
@@ -158,27 +138,6 @@ function isWholeObject(text: string): boolean {
   }
 }
 
-/**
- * The proxy variables as everybody writes them; lower case wins, as in curl. An empty one means none. HTTP without
- * TLS is for this machine only (see the settings), and has no business at a proxy.
- */
-function proxySettings(env: Environment): { httpProxy: string; httpsProxy: string; noProxy: string } {
-  return {
-    httpProxy: '',
-    httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
-    noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
-  };
-}
-
 function single(header: string | string[] | undefined): string | null {
   return (typeof header === 'string' ? header : header?.[0]) ?? null;
-}
-
-function explain(error: unknown): string {
-  if (error instanceof Error && error.name === 'TimeoutError') return 'no answer in time';
-  const code = systemErrorCode(error);
-  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'the answer is over 1 MiB';
-  // OpenSSL puts a file and line of its own, and a line end, into its messages.
-  const message = describeError(error).replace(/\s+/g, ' ').trim();
-  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
 }

@@ -71,8 +71,11 @@ describe('what is loaded', () => {
       'dist/cli/nearest.js',
       'dist/cli/output.js',
       'dist/cli/parse.js',
+      'dist/cli/reach-daemon.js',
       'dist/cli/seconds.js',
       'dist/cli/table.js',
+      'dist/cli/version-skew.js',
+      'dist/client/answered.js',
       'dist/client/choose-account.js',
       'dist/client/credential.js',
       'dist/client/deadline.js',
@@ -83,6 +86,7 @@ describe('what is loaded', () => {
       'dist/errors.js',
       'dist/os/paths.js',
       'dist/protocol.js',
+      'dist/version.js',
     ]);
   });
 

@@ -15,16 +15,26 @@ export interface ScriptedDaemon {
   readonly close: () => Promise<void>;
 }
 
+/** What it calls itself in each answer, if anything. */
+export interface Naming {
+  readonly server?: string;
+}
+
 /** Handlers by `METHOD /path`. */
 export type Script = Readonly<Record<string, Handler>>;
 
-export async function startScriptedDaemon(socket: string, script: Script = {}): Promise<ScriptedDaemon> {
+export async function startScriptedDaemon(
+  socket: string,
+  script: Script = {},
+  { server: name }: Naming = {},
+): Promise<ScriptedDaemon> {
   const requests: string[] = [];
   const hosts: (string | undefined)[] = [];
   const handlers: Script = { ...contract(socket), ...script };
   const server = createServer((request, response) => {
     requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
     hosts.push(request.headers.host);
+    if (name !== undefined) response.setHeader('Server', name);
     const path = (request.url ?? '').split('?', 1).join('');
     const handler = handlers[`${request.method ?? ''} ${path}`];
     if (handler === undefined) problem(404, 'not_found', `there is no ${path}`)(request, response);

@@ -183,15 +183,6 @@ describe('status of a running daemon', () => {
     });
   });
 
-  it('hints at a restart if the daemon is of another version', async () => {
-    daemon = await startScriptedDaemon(sandbox.socket, {
-      'GET /v1/status': json({ ...statusBody(sandbox.socket), version: '0.0.9' }),
-    });
-    const { code, stderr } = await runCli(sandbox, ['status']);
-    expect(code).toBe(0);
-    expect(stderr).toBe('codex-authd: hint: the daemon is of another version: restart it\n');
-  });
-
   it('strips control characters from what stands in the login', async () => {
     await listen({ ...ACCOUNT, email: 'ada\u001b]0;owned\u0007@example.com', plan: 'p\u202er\no' });
     const { stdout } = await runCli(sandbox, ['status']);
@@ -229,7 +220,7 @@ describe('status without a daemon', () => {
     expect(stdout).toContain('  account        an API key\n');
     expect(stdout).toContain(`  auth file      ${join(sandbox.codexHome, 'auth.json')}\n`);
     expect(stdout).not.toContain('sk-test');
-    expect(stderr).toBe('codex-authd: hint: start it with `codex-authd run`\n');
+    expect(stderr).toBe('codex-authd: hint: start it with `codex-authd up`\n');
   });
 
   it('gives the same as JSON with --json', async () => {
@@ -241,7 +232,7 @@ describe('status without a daemon', () => {
       accounts: [{ account: 'default', state: 'logged_out', reason: 'no_file' }],
     });
     expect(stderr).toBe(
-      'codex-authd: hint: run `codex login`\ncodex-authd: hint: start it with `codex-authd run`\n',
+      'codex-authd: hint: run `codex login`\ncodex-authd: hint: start it with `codex-authd up`\n',
     );
   });
 

@@ -95,7 +95,7 @@ describe('token, when there is none to be had', () => {
       stdout: '',
       stderr:
         `codex-authd: error: no daemon answers on ${sandbox.socket}\n` +
-        'codex-authd: hint: start it with `codex-authd run`\n',
+        'codex-authd: hint: start it with `codex-authd up`\n',
     });
   });
 

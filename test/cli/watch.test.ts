@@ -100,7 +100,7 @@ describe('watch', () => {
     expect(code).toBe(3);
     expect(stderr).toBe(
       `codex-authd: error: the daemon on ${sandbox.socket} closed the connection\n` +
-        'codex-authd: hint: if it was stopped, start it with `codex-authd run`\n',
+        'codex-authd: hint: if it was stopped, start it with `codex-authd up`\n',
     );
   });
 

@@ -68,7 +68,7 @@ describe('readCredential', () => {
     await expect(asked).rejects.toBeInstanceOf(AuthdError);
     await expect(asked).rejects.toMatchObject({
       code: 'daemon_not_running',
-      hint: 'start it with `codex-authd run`',
+      hint: 'start it with `codex-authd up`',
     });
   });
 

@@ -202,7 +202,7 @@ describe('a request', () => {
   });
 
   it('fails with daemon_not_running if there is no socket, or nobody behind it', async () => {
-    const hint = 'start it with `codex-authd run`';
+    const hint = 'start it with `codex-authd up`';
     expect(await failure(askX())).toMatchObject({ code: 'daemon_not_running', hint });
     await writeFile(socket, '');
     expect(await failure(askX())).toMatchObject({ code: 'daemon_not_running', hint });

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { opendir, readFile } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
 
 /** A system call as strace wrote it down. */
@@ -85,11 +85,13 @@ export function isCutShort({ line }: SystemCall): boolean {
 
 /**
  * The two threads of a daemon with `UV_THREADPOOL_SIZE=1` that touch the world: the event loop, and the one that does
- * Node's file calls in order (facts 5.15). The others are V8's.
+ * Node's file calls in order (facts 5.15), which is made at the first of them, after all of V8's.
  */
 export async function threadsOf(pid: number): Promise<{ loop: number; files: number }> {
-  const threads = (await readdir(`/proc/${String(pid)}/task`)).map(Number);
-  return { loop: pid, files: Math.max(...threads) };
+  let newest = pid;
+  // The kernel lists them as they were made; readdir would sort them, and the numbers begin anew at some point.
+  for await (const { name } of await opendir(`/proc/${String(pid)}/task`)) newest = Number(name);
+  return { loop: pid, files: newest };
 }
 
 /** @throws where the campaign cannot run, with what is missing */

@@ -17,6 +17,7 @@ describe('GET /v1/events', () => {
     expect(reader.response.headers).toMatchObject({
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
+      server: 'codex-authd/1.2.3',
     });
     expect(reader.retries).toEqual([1000]);
     const status = JSON.parse((await ask(socketPath, '/v1/status')).body) as { accounts: unknown[] };

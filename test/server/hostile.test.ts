@@ -326,6 +326,7 @@ describe('a slow sender', () => {
       const received = await connection.ended;
       expect(received).toMatch(/^HTTP\/1\.1 400 [^]*took too long/);
       expect(received).toContain('Cache-Control: no-store');
+      expect(received).toContain('Server: codex-authd/1.2.3');
     }
     expect(keeper.refreshed).toEqual([]);
   });

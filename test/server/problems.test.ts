@@ -139,6 +139,7 @@ describe('a wrong request', () => {
     expect(reply.headers).toMatchObject({
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
+      server: 'codex-authd/1.2.3',
     });
     expect(parseProblem(reply).code).toBe('bad_request');
     expect(parseProblem(reply).detail).toContain(named);

@@ -8,7 +8,10 @@ describe('GET /v1/status', () => {
   it('says everything of the daemon and its accounts', async () => {
     const { socketPath } = await start();
     const reply = await ask(socketPath, '/v1/status');
-    expect(reply).toMatchObject({ status: 200, headers: { 'cache-control': 'no-store' } });
+    expect(reply).toMatchObject({
+      status: 200,
+      headers: { 'cache-control': 'no-store', server: 'codex-authd/1.2.3' },
+    });
     const expected: StatusBody = {
       schema: 1,
       version: '1.2.3',

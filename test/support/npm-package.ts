@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process';
 import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { describeError } from '../../src/errors.js';
+import { npmInstall } from './npm.js';
 
 const CACHE = fileURLToPath(new URL('../../.cache', import.meta.url));
 
@@ -29,21 +26,6 @@ export async function installed(name: string, what: string): Promise<string> {
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-}
-
-async function npmInstall(what: string, prefix: string): Promise<void> {
-  const options = ['--no-save', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', prefix];
-  try {
-    await promisify(execFile)('npm', ['install', ...options, what], { cwd: prefix, env: realEnvironment() });
-  } catch (error) {
-    throw new Error(`${what} cannot be installed from npm: ${describeError(error)}`, { cause: error });
-  }
-}
-
-/** npm alone may leave this machine: without the guard of the tests, and with the settings of whoever runs them. */
-function realEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _guard, LOOPBACK_ONLY_REPORT: _report, ...env } = process.env;
-  return { ...env, HOME: userInfo().homedir };
 }
 
 function exists(path: string): Promise<boolean> {

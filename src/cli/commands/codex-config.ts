@@ -4,12 +4,12 @@ import { withoutProviderBlocks, withProviderBlocks } from '../../client/codex/co
 import { commandProvider, PROVIDER_ID, type CommandProvider } from '../../client/codex/provider.js';
 import { providerToml } from '../../client/codex/toml.js';
 import { readCredential } from '../../client/credential.js';
-import { findSocket } from '../../client/find-socket.js';
 import { AuthdError } from '../../errors.js';
 import { codexHome } from '../../os/paths.js';
 import type { Command, Invocation } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { plain } from '../output.js';
+import { reachDaemon } from '../reach-daemon.js';
 
 export const run: Command = async (invocation) => {
   const { switches } = invocation;
@@ -45,9 +45,9 @@ function remove(invocation: Invocation): Promise<ConfigChange> {
   return editConfigFile(file, (text) => withoutProviderBlocks(text, file));
 }
 
-async function providerOf({ settings, account, env }: Invocation): Promise<CommandProvider> {
-  const socket = await findSocket({ ...settings, env });
-  const credential = await readCredential({ socket, account });
+async function providerOf(invocation: Invocation): Promise<CommandProvider> {
+  const socket = await reachDaemon(invocation);
+  const credential = await readCredential({ socket, account: invocation.account });
   return commandProvider({ credential, socket });
 }
 

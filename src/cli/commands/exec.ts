@@ -1,17 +1,17 @@
-import { findSocket } from '../../client/find-socket.js';
 import type { Environment } from '../../os/paths.js';
 import type { CredentialBody } from '../../protocol.js';
 import { askCredential } from '../ask-credential.js';
 import { asksDaemon, codexArguments } from '../codex-arguments.js';
 import type { Command } from '../command.js';
 import { EXIT } from '../exit-codes.js';
+import { reachDaemon } from '../reach-daemon.js';
 import { runChild } from '../run-child.js';
 
 export const run: Command = async (invocation) => {
-  const { settings, env, rest, output } = invocation;
+  const { env, rest, output } = invocation;
   const [file, ...args] = rest;
   if (file === undefined) return EXIT.usage;
-  const socket = await findSocket({ ...settings, env });
+  const socket = await reachDaemon(invocation);
   const credential = await askCredential(invocation, socket);
   const before = asksDaemon(file, args) ? codexArguments(credential, socket) : [];
   const ended = await runChild(file, [...before, ...args], childEnvironment(env, credential, socket));

@@ -4,7 +4,12 @@ import { commandHelp, generalHelp } from '../help.js';
 import { unknownCommand } from '../parse.js';
 import { findCommand } from '../table.js';
 
-export const run: Command = async ({ operands: [name], output }) => {
+export const run: Command = async ({ operands: [name], switches, output }) => {
+  if (switches.has('man')) {
+    const { manPage } = await import('../man-page.js');
+    await output.data(manPage());
+    return EXIT.ok;
+  }
   if (name === undefined) {
     await output.data(generalHelp());
     return EXIT.ok;

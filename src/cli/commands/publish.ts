@@ -1,19 +1,19 @@
 import { resolve } from 'node:path';
-import { findSocket } from '../../client/find-socket.js';
 import { publish, unpublish } from '../../client/published.js';
 import { AuthdError } from '../../errors.js';
 import { LONGEST_WAIT_SECONDS } from '../../protocol.js';
 import type { Command } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { plain } from '../output.js';
+import { reachDaemon } from '../reach-daemon.js';
 import { readSeconds } from '../seconds.js';
 import { describeExpiry } from '../show-credential.js';
 
 export const run: Command = async (invocation) => {
-  const { settings, account, options, operands, switches, env, json, output } = invocation;
+  const { account, options, operands, switches, json, output } = invocation;
   const wait = readSeconds(options, 'wait', LONGEST_WAIT_SECONDS);
   const directory = absolute(operands[0] ?? '');
-  const socket = await findSocket({ ...settings, env });
+  const socket = await reachDaemon(invocation);
   const request = { directory, socket, account, wait };
   if (switches.has('stop')) {
     await unpublish(request);

@@ -1,5 +1,4 @@
 import { chooseAccount } from '../../client/choose-account.js';
-import { findSocket } from '../../client/find-socket.js';
 import { readStatus } from '../../client/status.js';
 import { AuthdError } from '../../errors.js';
 import type { AccountStatus, StatusBody } from '../../protocol.js';
@@ -7,11 +6,12 @@ import { readVersion } from '../../version.js';
 import type { Command, Invocation } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import type { Output } from '../output.js';
+import { reachDaemon } from '../reach-daemon.js';
 import { showRunning, showStopped } from '../show-status.js';
 
 export const run: Command = async (invocation) => {
-  const { settings, account, env, json, output } = invocation;
-  const socket = await findSocket({ ...settings, env });
+  const { account, env, json, output } = invocation;
+  const socket = await reachDaemon(invocation);
   const status = await statusOrFailure(socket);
   if (status instanceof AuthdError) return reportStopped(invocation, socket, status);
 
@@ -19,7 +19,6 @@ export const run: Command = async (invocation) => {
   if (json) await output.json({ ...status, daemon: 'running', accounts });
   else await output.data(showRunning({ ...status, accounts }, readVersion(), output.paint, Date.now()));
   hintAt(accounts, output);
-  if (status.version !== readVersion()) output.hint('the daemon is of another version: restart it');
   return exitCodeOfAll(accounts);
 };
 

@@ -1,14 +1,15 @@
 import { chooseAccount } from '../../client/choose-account.js';
 import { readEvents, type AuthdEvent } from '../../client/events.js';
-import { findSocket } from '../../client/find-socket.js';
 import type { Command } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { plain, type Output } from '../output.js';
+import { reachDaemon } from '../reach-daemon.js';
 import { describeExpiry, withoutToken } from '../show-credential.js';
 import { formatTimeOfDay } from '../when.js';
 
-export const run: Command = async ({ settings, account, env, json, output }) => {
-  const socket = await findSocket({ ...settings, env });
+export const run: Command = async (invocation) => {
+  const { account, env, json, output } = invocation;
+  const socket = await reachDaemon(invocation);
   const stop = new AbortController();
   const end = (): void => {
     stop.abort();

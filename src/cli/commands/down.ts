@@ -1,0 +1,60 @@
+import { findSocket } from '../../client/find-socket.js';
+import { AuthdError, systemErrorCode } from '../../errors.js';
+import type { Command } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { plain } from '../output.js';
+import { perform } from '../perform.js';
+import { whoAnswers } from '../service-call.js';
+
+export const run: Command = async ({ settings, env, json, output }) => {
+  const socket = await findSocket({ ...settings, env });
+  const say = (text: string): Promise<void> => (json ? Promise.resolve() : output.data(`${plain(text)}\n`));
+  const { findObstacle, managerOf } = await import('../../service/service-manager.js');
+  const done: string[] = [];
+  if ((await findObstacle(env)) === null) {
+    const manager = await managerOf(env);
+    done.push(...(await perform(await manager.planStop(), { dryRun: false, say })));
+  }
+  const left = await whoAnswers(socket);
+  if (left !== null) {
+    await endProcess(left.pid);
+    const did = `stop the daemon (pid ${String(left.pid)})`;
+    await say(did);
+    done.push(did);
+  }
+  if (json) await output.json({ socket, steps: done });
+  else if (done.length === 0) await output.data('nothing to do: no daemon runs\n');
+  return EXIT.ok;
+};
+
+const LOOK_AGAIN_MS = 50;
+/** A rotation in flight is finished first. */
+const LONGEST_STOP_MS = 120_000;
+
+/** @throws AuthdError `service`, `timeout` */
+async function endProcess(pid: number): Promise<void> {
+  const { setTimeout: sleep } = await import('node:timers/promises');
+  const giveUpMs = performance.now() + LONGEST_STOP_MS;
+  for (let signal: NodeJS.Signals | 0 = 'SIGTERM'; send(pid, signal); signal = 0) {
+    if (performance.now() > giveUpMs) {
+      throw new AuthdError('timeout', `the daemon (pid ${String(pid)}) does not stop`, {
+        hint: `look at its log; \`kill -KILL ${String(pid)}\` loses no login`,
+      });
+    }
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+
+/** Whether the process is there; signal 0 only asks. */
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ESRCH') return false;
+    throw new AuthdError('service', `the daemon (pid ${String(pid)}) cannot be stopped`, {
+      hint: 'it belongs to another user, or runs in another container: stop it there',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { ownSandbox } from '../support/daemon-process.js';
+import { chatgptFile, makeLoginTokens, writeAuthFile } from '../support/login-file.js';
+import { runCli } from './run-cli.js';
+
+it('starts the daemon in the background where there is no service manager, and `token` then has one', async () => {
+  const sandbox = await ownSandbox();
+  const tokens = makeLoginTokens();
+  await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(tokens));
+  const up = await runCli(sandbox, ['up']);
+  try {
+    expect(up).toMatchObject({ code: 0 });
+    expect(up.stdout).toMatch(/^.*auth\.json: ada@example\.test \(pro\), expires in 9 d/);
+    expect(up.stdout).toContain('\ntry it: codex-authd token\n');
+    expect(up.stderr).toMatch(/hint: there is no systemd user manager here: .*; the daemon is a process/);
+    expect(await runCli(sandbox, ['token'])).toMatchObject({ code: 0, stdout: `${tokens.access_token}\n` });
+    const log = join(sandbox.env['XDG_STATE_HOME'] ?? '', 'codex-authd', 'daemon.log');
+    expect((await stat(log)).mode & 0o777).toBe(0o600);
+    expect(await readFile(log, 'utf8')).toContain('"msg":"listening"');
+    expect((await runCli(sandbox, ['up'])).stdout).toContain('a daemon runs already (pid ');
+  } finally {
+    expect((await runCli(sandbox, ['down'])).stdout).toMatch(/^stop the daemon \(pid \d+\)\n$/);
+  }
+  expect(await runCli(sandbox, ['token'])).toMatchObject({ code: 3 });
+  expect(await runCli(sandbox, ['down'])).toMatchObject({
+    code: 0,
+    stdout: 'nothing to do: no daemon runs\n',
+  });
+});
+
+it('`up` starts nothing without a login, and says how to get one', async () => {
+  const sandbox = await ownSandbox();
+  const { code, stdout, stderr } = await runCli(sandbox, ['up']);
+  expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+  expect(stderr).toMatch(/hint: .*codex login.*, then run `codex-authd up` again\n$/);
+});
+
+it('`service` says where there is no manager, with the line that runs the daemon by hand', async () => {
+  const sandbox = await ownSandbox();
+  const { code, stdout, stderr } = await runCli(sandbox, ['service', 'install']);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(/error: there is no systemd user manager here/);
+  expect(stderr).toMatch(/hint: run it yourself: `\S+node\S* \S+codex-authd\.js run`/);
+  expect(await runCli(sandbox, ['service', 'bogus'])).toMatchObject({ code: 2 });
+  const printed = await runCli(sandbox, ['service', 'print']);
+  expect(printed.stdout).toContain(`ExecStart=${process.execPath} `);
+});
