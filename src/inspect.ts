@@ -4,6 +4,7 @@ import { RecordStore } from './auth-file/record-store.js';
 import { stateName } from './auth-file/state-name.js';
 import type { AccountConfig } from './config/accounts.js';
 import { readSettings } from './config/settings.js';
+import type { AccountRecord } from './core/account-record.js';
 import { identifyEndpoint } from './core/endpoint-identity.js';
 import { loginIn } from './core/login.js';
 import { decideState, servable } from './core/state.js';
@@ -40,7 +41,8 @@ async function inspectAccount(config: AccountConfig, stateDirectory: string): Pr
     throw new AuthdError('storage', 'auth.json is being written all the time', { hint: 'ask again' });
   }
   const store = new RecordStore(fs, stateDirectory, stateName(account, authFile.path));
-  const ledger = new Ledger(account, { load: () => store.load(), save: () => Promise.resolve(true) }, SILENT);
+  const load = (): Promise<AccountRecord | null> => store.load();
+  const ledger = new Ledger(account, { load, open: load, save: () => Promise.resolve(true) }, SILENT);
   const nowMs = clock.now();
   // What is remembered beside the file only adds to what that tells.
   await ledger.open(nowMs).catch(() => undefined);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { AuthFile } from './auth-file/auth-file.js';
 import { Journal } from './auth-file/journal.js';
+import { HeldRecord } from './auth-file/held-record.js';
 import { Journals } from './auth-file/journals.js';
 import { locateRealFile } from './auth-file/locate.js';
 import { AccountLock } from './auth-file/lock.js';
@@ -13,7 +14,7 @@ import type { AccountConfig } from './config/accounts.js';
 import type { Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Keeper, type KeeperSettings } from './keeper/keeper.js';
-import type { LogPort, RecordPort } from './keeper/ports.js';
+import type { LogPort } from './keeper/ports.js';
 import { ServerTime } from './keeper/server-time.js';
 import type { FileSystem } from './os/file-system.js';
 import type { Surroundings } from './surroundings.js';
@@ -86,7 +87,7 @@ export async function keepAccount(
       store: publications,
       directories: surroundings.directories,
     },
-    record: heldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
+    record: new HeldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
     journal: journals,
     lock,
     time,
@@ -164,18 +165,6 @@ async function takeLock(lock: AccountLock, account: string, whenKept: WhenKept, 
     if (isKept && whenKept === 'refuse') throw error;
     log.warn({ account, reason: describeError(error) }, 'the account lock cannot be taken yet');
   }
-}
-
-/** The record is for the one to write who holds the lock. */
-function heldRecord(store: RecordStore, lock: AccountLock): RecordPort {
-  return {
-    load: () => store.load(),
-    save: async (record) => {
-      if (!lock.held) return false;
-      await store.save(record);
-      return true;
-    },
-  };
 }
 
 /** Removes what a daemon before this one left half done; its journal has what mattered. */

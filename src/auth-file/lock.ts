@@ -21,6 +21,7 @@ export class AccountLock {
   readonly #options: AccountLockOptions;
   #paths = '';
   #locks: readonly FileLock[] = [];
+  #tenure: object | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #otherStates: readonly string[] = [];
   #refusal: AuthdError | null = null;
@@ -31,7 +32,12 @@ export class AccountLock {
 
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
-    return this.#locks.length > 0 && this.#locks.every((lock) => !lock.isCompromised);
+    return this.tenure !== null;
+  }
+
+  /** This holding of the lock: another one after every break, null while it is not held. */
+  get tenure(): object | null {
+    return this.#locks.some((lock) => lock.isCompromised) ? null : this.#tenure;
   }
 
   /** What the last attempt to take it met; null if that went well. */
@@ -95,6 +101,7 @@ export class AccountLock {
     await this.#release(this.#knowsOthers);
     for (const each of paths) await this.#take(each);
     this.#paths = paths.join('\0');
+    this.#tenure = {};
   }
 
   async #take(path: string): Promise<void> {
@@ -109,6 +116,7 @@ export class AccountLock {
   async #release(keepsWord: boolean): Promise<void> {
     const locks = this.#locks;
     this.#locks = [];
+    this.#tenure = null;
     const failures: unknown[] = [];
     for (const lock of locks.toReversed()) {
       await lock.release(keepsWord).catch((error: unknown) => failures.push(error));

@@ -49,7 +49,7 @@ export class Ledger {
    */
   async open(nowMs: number): Promise<void> {
     try {
-      const onDisk = (await this.#store.load()) ?? EMPTY_RECORD;
+      const onDisk = (await this.#store.open()) ?? EMPTY_RECORD;
       this.#record = mergeRecords(onDisk, this.#record);
       this.#isUnread = false;
       // Numbers were given out that could not be written down then.

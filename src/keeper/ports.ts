@@ -155,8 +155,10 @@ export interface HoldingsPort {
 
 /** Where the account's record lies. */
 export interface RecordPort {
-  /** Null if there is none yet. */
+  /** To look at it, by whoever goes on with it later or not at all; null if there is none yet. */
   load(): Promise<AccountRecord | null>;
+  /** To go on with it: whoever has the lock now may write it afterwards. */
+  open(): Promise<AccountRecord | null>;
   /** Resolves to whether it outlives this process: it is not ours to write while another daemon keeps the account. */
   save(record: AccountRecord): Promise<boolean>;
 }

@@ -78,6 +78,27 @@ describe('the lock of an account', () => {
     await lockOf(join(home, 'auth.json')).ensure();
   });
 
+  it("is not held before all of it is: of a link that has been locked the file may be another daemon's", async () => {
+    const [home, other] = [await scratchDir(), await scratchDir()];
+    const [file, link] = [join(home, 'auth.json'), join(other, 'auth.json')];
+    await writeFile(file, '{}');
+    await symlink(file, link);
+    const seen: [string, boolean][] = [];
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      open: (path, flags, mode) => {
+        seen.push([path, lock.held]);
+        return systemFileSystem.open(path, flags, mode);
+      },
+    };
+    const lock = new AccountLock({ ...REAL, path: link, fs });
+    onTestFinished(() => lock.release());
+    await lock.ensure();
+    expect(seen.some(([path]) => path.startsWith(file))).toBe(true);
+    expect(seen.filter(([, isHeld]) => isHeld)).toEqual([]);
+    expect(lock.held).toBe(true);
+  });
+
   it('stays held where it cannot be found out for a moment whether it lies there still', async () => {
     const [home, other] = [await scratchDir(), await scratchDir()];
     await writeFile(join(home, 'auth.json'), '{}');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { HeldRecord } from '../../src/auth-file/held-record.js';
 import type { AccountRecord } from '../../src/core/account-record.js';
 import { readLogin } from '../../src/core/login.js';
 import { Ledger } from '../../src/keeper/ledger.js';
@@ -13,6 +14,7 @@ describe('the record behind the books', () => {
     let mostAtOnce = 0;
     const store = {
       load: () => Promise.resolve(null),
+      open: () => Promise.resolve(null),
       save: async (record: AccountRecord) => {
         writing += 1;
         mostAtOnce = Math.max(mostAtOnce, writing);
@@ -38,15 +40,15 @@ describe('the record behind the books', () => {
 class Shelf {
   record: AccountRecord | null = null;
 
-  ledger(lock: { held: boolean }): Ledger {
+  ledger(lock: { tenure: object | null }): Ledger {
     const store = {
       load: () => Promise.resolve(this.record),
       save: (record: AccountRecord) => {
-        if (lock.held) this.record = record;
-        return Promise.resolve(lock.held);
+        this.record = record;
+        return Promise.resolve();
       },
     };
-    return new Ledger('default', store, SILENT);
+    return new Ledger('default', new HeldRecord(store, lock), SILENT);
   }
 }
 
@@ -60,8 +62,8 @@ async function enter(ledger: Ledger, token: string): Promise<number> {
 describe('a daemon that has not got the lock', () => {
   it('gives the number that the one with the lock has written down', async () => {
     const shelf = new Shelf();
-    const keeping = shelf.ledger({ held: true });
-    const waiting = shelf.ledger({ held: false });
+    const keeping = shelf.ledger({ tenure: {} });
+    const waiting = shelf.ledger({ tenure: null });
     await keeping.open(NOW_MS);
     expect(await enter(keeping, 'first')).toBe(1);
     await waiting.open(NOW_MS);
@@ -72,18 +74,37 @@ describe('a daemon that has not got the lock', () => {
 
   it('gives one that is not given again where there is none yet, and writes it down when it takes the lock', async () => {
     const shelf = new Shelf();
-    const lock = { held: false };
+    const lock: { tenure: object | null } = { tenure: null };
     const ledger = shelf.ledger(lock);
     await ledger.open(NOW_MS);
     const number = await enter(ledger, 'first');
     expect(number).toBe(NOW_MS / 1000);
     expect(shelf.record).toBeNull();
-    lock.held = true;
+    lock.tenure = {};
     await ledger.open(NOW_MS);
     // The next daemon goes on from there.
-    const next = shelf.ledger({ held: true });
+    const next = shelf.ledger({ tenure: {} });
     await next.open(NOW_MS);
     expect(await enter(next, 'first')).toBe(number);
     expect(await enter(next, 'second')).toBe(number + 1);
+  });
+
+  it('writes over nothing that it has not read since it took the lock', async () => {
+    const shelf = new Shelf();
+    const keeping = shelf.ledger({ tenure: {} });
+    const lock: { tenure: object | null } = { tenure: null };
+    const waiting = shelf.ledger(lock);
+    await keeping.open(NOW_MS);
+    await waiting.open(NOW_MS);
+    await enter(keeping, 'first');
+    await keeping.bury({ fingerprint: 'abc', reason: 'refresh_token_rejected', detail: 'gone' });
+    lock.tenure = {};
+    // The file is looked at before what was left has been taken up.
+    await enter(waiting, 'second');
+    expect(shelf.record).toMatchObject({ dead: [{ fingerprint: 'abc' }] });
+    await waiting.open(NOW_MS);
+    await enter(waiting, 'third');
+    expect(shelf.record).toMatchObject({ dead: [{ fingerprint: 'abc' }] });
+    expect(shelf.record?.generation).toBe(waiting.published?.generation);
   });
 });

@@ -86,8 +86,8 @@ export class World {
       policy: this.policy,
       baseUrls: CODEX_BASE_URLS,
       record: {
-        load: () =>
-          this.recordFailure === null ? Promise.resolve(this.record) : Promise.reject(this.recordFailure),
+        load: () => this.#readRecord(),
+        open: () => this.#readRecord(),
         save: (record) => {
           if (!this.isRecordWritable) return Promise.reject(new Error('EROFS'));
           this.record = record;
@@ -109,6 +109,10 @@ export class World {
   }
 
   /** The clock of the machine is set, rightly or not; the server's goes on as it did. */
+  #readRecord(): Promise<AccountRecord | null> {
+    return this.recordFailure === null ? Promise.resolve(this.record) : Promise.reject(this.recordFailure);
+  }
+
   setClock(byMs: number): void {
     this.clock.jump(byMs);
     this.server.aheadMs -= byMs;

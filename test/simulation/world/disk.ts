@@ -89,6 +89,12 @@ export class Disk {
     return this.directories.get(directory)?.now.get(name) ?? this.directories.get(path);
   }
 
+  /** What lies at the path after a loss of power that keeps no name which was not synced. */
+  findDurable(path: string): Node | undefined {
+    const { directory, name } = splitPath(path);
+    return this.directories.get(directory)?.durable.get(name);
+  }
+
   /** Puts something at the path, in the place of what was there. */
   put(path: string, node: Node): void {
     const { directory, name } = splitPath(path);
@@ -109,8 +115,7 @@ export class Disk {
 
   /** The text of a file as a loss of power would leave it; null if there is none. */
   readDurable(path: string): string | null {
-    const { directory, name } = splitPath(path);
-    const node = this.directories.get(directory)?.durable.get(name);
+    const node = this.findDurable(path);
     return node instanceof Inode && node.durable !== null ? textOf(node.durable) : null;
   }
 

@@ -195,9 +195,10 @@ export class World implements Host {
 
   // What the inspector needs to see.
 
+  /** Whether every file that may lie there after a loss of power is synced. */
   isSynced(path: string): boolean {
-    const node = this.disk.find(path);
-    return node instanceof Inode && node.isSynced;
+    const nodes = [this.disk.find(path), this.disk.findDurable(path)];
+    return nodes.every((node) => node instanceof Inode && node.isSynced);
   }
 
   /** Where a daemon has written down the rotation that spends a refresh token. */

@@ -1,0 +1,38 @@
+import type { AccountRecord } from '../core/account-record.js';
+import type { AccountLock } from './lock.js';
+import type { RecordStore } from './record-store.js';
+
+/**
+ * The record is for the one to write who has the account's lock, and has read it since he took that: what the holder
+ * before him wrote would be lost else, and with it which refresh tokens must not be sent.
+ */
+export class HeldRecord {
+  readonly #store: Pick<RecordStore, 'load' | 'save'>;
+  readonly #lock: Pick<AccountLock, 'tenure'>;
+  #openedIn: object | null = null;
+
+  constructor(store: Pick<RecordStore, 'load' | 'save'>, lock: Pick<AccountLock, 'tenure'>) {
+    this.#store = store;
+    this.#lock = lock;
+  }
+
+  load(): Promise<AccountRecord | null> {
+    return this.#store.load();
+  }
+
+  async open(): Promise<AccountRecord | null> {
+    const { tenure } = this.#lock;
+    try {
+      return await this.#store.load();
+    } finally {
+      this.#openedIn = tenure;
+    }
+  }
+
+  async save(record: AccountRecord): Promise<boolean> {
+    const { tenure } = this.#lock;
+    if (tenure === null || tenure !== this.#openedIn) return false;
+    await this.#store.save(record);
+    return true;
+  }
+}
