@@ -1,5 +1,6 @@
 import type { Login } from '../core/login.js';
-import { hasSpent, isOurs, isWanting, type Harvest } from './harvest.js';
+import type { TokenSet } from '../core/outcome.js';
+import { hasSpent, isOurs, isRotation, isWanting, type Harvest } from './harvest.js';
 
 const REMEMBERED = 16;
 
@@ -39,7 +40,8 @@ export class Harvests {
    */
   wantedBy(login: Login): Harvest | null {
     const next = this.#find((harvest) => isWanting(harvest, login) && hasSpent(harvest, login));
-    return next ?? this.#find((harvest) => isWanting(harvest, login));
+    if (next !== null) return this.#withSuccessors(next);
+    return this.#find((harvest) => isWanting(harvest, login));
   }
 
   /** Whether a login is one that we put into the file. */
@@ -52,7 +54,30 @@ export class Harvests {
     for (const { spent, isStored } of this.#bySpent.values()) if (isStored) this.#bySpent.delete(spent);
   }
 
+  /**
+   * Where a file came back that is older by several rotations, it is mended in one step: those on the way have spent tokens
+   * too, and after a kill on the way nobody would have the newest.
+   */
+  #withSuccessors(first: Harvest): Harvest {
+    let last = first;
+    for (let step = 0; step < REMEMBERED; step += 1) {
+      const spent = last.tokens.refreshToken?.fingerprint;
+      const next = spent === undefined ? undefined : this.#bySpent.get(spent);
+      if (next === undefined || !last.isStored || !next.isStored || !isRotation(next)) break;
+      last = { ...next, spent: first.spent, tokens: withNewer(last.tokens, next.tokens) };
+    }
+    return last;
+  }
+
   #find(matches: (harvest: Harvest) => boolean): Harvest | null {
     return [...this.#bySpent.values()].findLast(matches) ?? null;
   }
+}
+
+function withNewer(older: TokenSet, newer: TokenSet): TokenSet {
+  return {
+    accessToken: newer.accessToken ?? older.accessToken,
+    refreshToken: newer.refreshToken ?? older.refreshToken,
+    idToken: newer.idToken ?? older.idToken,
+  };
 }

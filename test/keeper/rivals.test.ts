@@ -219,6 +219,23 @@ describe('a refresh token that must not be sent', () => {
     expect(keeper.state.name).toBe('fresh');
   });
 
+  it('is one that we have spent, and its successor too: the file has the newest at once, and none on the way', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const old = world.file.text;
+    const keeper = await world.keeper();
+    await world.clock.advance(2 * HOUR);
+    const newest = refreshTokenIn(world.file.text);
+    expect(world.server.sent.length).toBeGreaterThanOrEqual(3);
+    world.file.text = old;
+    const commits = world.file.commits.length;
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(world.file.commits.slice(commits).map(refreshTokenIn)).toEqual([newest]);
+    expect(keeper.state.name).toBe('fresh');
+    expect(new Set(world.server.sent).size).toBe(world.server.sent.length);
+  });
+
   it('is one that a daemon before us has spent: nothing is sent, and a person is told', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);

@@ -138,6 +138,8 @@ class VirtualFile implements AuthFilePort {
   refusal: AuthdError | null = null;
   /** What the next replacements fail with. */
   failures: Error[] = [];
+  /** What was put into its place. */
+  readonly commits: string[] = [];
   /** The same, once the file has been replaced. */
   failAfterRename: Error[] = [];
   /** Whether a writer is in the middle of it: nothing can be said of the file then. */
@@ -173,6 +175,7 @@ class VirtualFile implements AuthFilePort {
         if (failure !== undefined) return Promise.reject(failure);
         if (this.text !== expected) return Promise.resolve(false);
         this.text = replacement;
+        this.commits.push(replacement);
         const late = this.failAfterRename.shift();
         return late === undefined ? Promise.resolve(true) : Promise.reject(late);
       },

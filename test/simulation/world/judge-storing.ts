@@ -38,7 +38,9 @@ export class StoringJudge {
     const parent = before.tokens.refresh_token;
     const child = after.tokens.refresh_token;
     const { server } = this.#scene.world;
-    if (child !== parent && server.grantOf(child)?.parent !== parent) {
+    let origin: string | null = child;
+    while (origin !== null && origin !== parent) origin = server.grantOf(origin)?.parent ?? null;
+    if (origin === null) {
       this.#scene.blame(`what ${process.name} wrote does not follow from what was in the file`);
     }
     const account = server.accessOf(after.tokens.access_token)?.family.account;
