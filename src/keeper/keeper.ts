@@ -1,28 +1,19 @@
 import type { PublishedCredential } from '../core/credential.js';
-import type { BaseUrls } from '../core/base-urls.js';
 import type { Login } from '../core/login.js';
-import { dueAt, mayWait, worthRotating, type RefreshPolicy } from '../core/plan.js';
+import { dueAt, mayWait, worthRotating } from '../core/plan.js';
 import type { Setback } from '../core/setback.js';
 import { decideState, servable, type KeeperState } from '../core/state.js';
 import { pause } from '../os/clock.js';
 import { Claim } from './claim.js';
 import { Contents } from './contents.js';
 import type { Writer } from './ledger.js';
+import type { KeeperOptions, KeeperSettings } from './keeper-options.js';
 import { Leftovers } from './leftovers.js';
 import { Lookout } from './lookout.js';
-import type {
-  HoldingsPort,
-  LogPort,
-  PacePort,
-  PublicationPorts,
-  RecordPort,
-  TokenEndpointPort,
-} from './ports.js';
 import { publishable, type Publishable } from './publishable.js';
 import { Publications } from './publications.js';
 import { RateLimit } from './rate-limit.js';
 import { recover } from './recover.js';
-import type { RotationPorts } from './rotate.js';
 import { Rejections } from './rejections.js';
 import { Rotations } from './rotations.js';
 import type { ServerTime } from './server-time.js';
@@ -41,31 +32,6 @@ import type {
 } from './snapshot.js';
 import { Tidings } from './tidings.js';
 import { settledWithin } from './wait.js';
-
-/** What may change while a keeper runs. */
-export interface KeeperSettings {
-  readonly policy: RefreshPolicy;
-  readonly baseUrls: BaseUrls;
-  readonly endpoint: TokenEndpointPort;
-  /** The directories in which the configuration wants the credential as a file. */
-  readonly publishIn: readonly string[];
-  /** The auth.json of each account that the daemon keeps. */
-  readonly homes: readonly string[];
-}
-
-/** Everything that a keeper is made of. */
-export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHarvest' | 'clock'> {
-  readonly account: string;
-  /** Begun before anything that takes its time, so that no setting of the clock goes unnoticed. */
-  readonly time: ServerTime;
-  readonly record: RecordPort;
-  readonly pace: PacePort;
-  readonly holdings: HoldingsPort;
-  readonly publications: PublicationPorts;
-  readonly log: LogPort;
-  /** A number in [0, 1). */
-  readonly random: () => number;
-}
 
 /** No timer is armed for longer: the wall clock may jump, and Node's timers do not notice (facts 5.4). */
 const LONGEST_NAP_MS = 3600 * 1000;
