@@ -3,34 +3,39 @@ import { simulate, type Totals } from './campaign.js';
 import { shrink } from './shrink.js';
 
 /**
- * Simulates rotations: `--rotations N` (default 100,000) or `--seconds S` of them, on seeds from `--from N` (default 0) on, or with
- * `--fresh` on seeds of its own. `--seed N` runs that one seed and, if it fails, makes it simple and prints its trace.
+ * Simulates rotations: `--rotations N` (default 100,000) or `--seconds S` of them, on seeds from `--from N` (default 0) on, with
+ * `--fresh` on seeds that nobody has seen, with both half on these and half on those. `--seed N` runs that one seed and, if it
+ * fails, makes it simple and prints its trace.
  */
 const { values } = parseArgs({
   options: {
     rotations: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: 'Infinity' },
-    from: { type: 'string', default: '0' },
+    from: { type: 'string' },
     fresh: { type: 'boolean', default: false },
     seed: { type: 'string' },
   },
 });
 
 if (values.seed === undefined) {
-  const firstSeed = values.fresh ? Date.now() % 2 ** 31 : Number(values.from);
-  const { rotations, seconds } = values;
+  const { from, fresh, rotations, seconds } = values;
+  const fixed = fresh && from === undefined ? [] : [Number(from ?? 0)];
+  const firstSeeds = fresh ? [...fixed, Date.now() % 2 ** 31] : fixed;
   const isTimed = seconds !== 'Infinity';
-  const totals = await simulate({
-    firstSeed,
-    rotations: isTimed ? Infinity : Number(rotations),
-    seconds: Number(seconds),
-  });
-  print(firstSeed, totals);
-  for (const { seed, violation } of totals.violations) {
-    console.log(`\nseed ${String(seed)}: ${violation}`);
-    await explain(seed);
+  process.exitCode = 0;
+  for (const firstSeed of firstSeeds) {
+    const totals = await simulate({
+      firstSeed,
+      rotations: isTimed ? Infinity : Number(rotations) / firstSeeds.length,
+      seconds: Number(seconds) / firstSeeds.length,
+    });
+    print(firstSeed, totals);
+    for (const { seed, violation } of totals.violations) {
+      console.log(`\nseed ${String(seed)}: ${violation}`);
+      await explain(seed);
+    }
+    if (totals.violations.length > 0 || totals.rotations === 0) process.exitCode = 1;
   }
-  process.exitCode = totals.violations.length === 0 && totals.rotations > 0 ? 0 : 1;
 } else {
   process.exitCode = (await explain(Number(values.seed))) ? 1 : 0;
 }
