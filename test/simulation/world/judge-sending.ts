@@ -44,7 +44,7 @@ export class SendingJudge {
     if (!isUnaware)
       for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
     this.#demandRoom(process, fingerprint);
-    this.#judgeHaste(process);
+    this.#judgeHaste(process, fingerprint);
     this.#judgePatience(process, token);
     const sending: Sending = {
       token,
@@ -120,14 +120,15 @@ export class SendingJudge {
    * Whether reports drive the token endpoint. With more than half its life to go, and after a success, no access token is
    * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
    */
-  #judgeHaste(process: VirtualProcess): void {
+  #judgeHaste(process: VirtualProcess, fingerprint: string): void {
     const { timeline, server, wasClockSet, wasStopped, hadDiskTrouble, disk, realPath } = this.#scene.world;
     const wishes = this.#wishes.of(process);
     const document = parseDocument(disk.read(realPath));
     const grant = server.accessOf(document?.tokens?.access_token ?? '');
     const isDue = (grant?.expiresAtMs ?? 0) - timeline.nowMs <= server.lifetimeMs / 2;
     const isDemanded = timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
-    const isRetry = this.#scene.sendings.findLast((sending) => sending.process === process)?.access === null;
+    const last = this.#scene.sendings.findLast((sending) => sending.process === process);
+    const isRetry = last?.access === null || this.#scene.isCutShort(fingerprint);
     if (isDue || isDemanded || isRetry || wasClockSet || wasStopped || hadDiskTrouble) return;
     const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
     if (reportedAtMs === undefined) return;

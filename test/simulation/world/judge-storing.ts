@@ -87,6 +87,7 @@ export class StoringJudge {
   }
 
   onKilled(process: VirtualProcess): void {
+    this.#scene.onDeath();
     for (const sending of this.#scene.sendings) {
       if (sending.process === process && sending.end === 'pending' && sending.child === null) {
         sending.excuse ??= 'killed before the answer came';
@@ -97,6 +98,7 @@ export class StoringJudge {
 
   /** Called twice: before the power goes, for what must outlive it, and afterwards, for what has. */
   onPowerLoss(): void {
+    this.#scene.onDeath();
     // Codex up to 0.166 writes over what was safe, and syncs nothing.
     const { world } = this.#scene;
     const isAnothersDraft = this.#scene.isAnothersWriting && !world.isSynced(world.realPath);

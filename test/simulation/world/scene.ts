@@ -22,6 +22,8 @@ export class Scene {
   accessSinceMs = -Infinity;
   /** Until when others were there. */
   readonly accessSeen = new Map<string, number>();
+  /** The journals that were there when a daemon died. */
+  readonly #cutShort = new Set<string>();
   #violation: string | null = null;
 
   constructor(world: World) {
@@ -78,6 +80,17 @@ export class Scene {
       const isBack = sending.excuse === ANOTHERS && sending.child !== null && sending.child === fileToken;
       if (isBack && this.isDurable(sending)) sending.excuse = null;
     }
+  }
+
+  /** A daemon dies: whoever finds its journals does not know what became of those tokens. */
+  onDeath(): void {
+    for (const name of this.world.stateDirectories.flatMap((each) => this.world.journalsOf(each)))
+      this.#cutShort.add(name);
+  }
+
+  /** Whether a rotation of this refresh token was cut short, as far as a journal told. */
+  isCutShort(fingerprint: string): boolean {
+    return [...this.#cutShort].some((name) => name.endsWith(`.${fingerprint}.journal`));
   }
 
   /** Whether the file holds another login than this refresh token's. One that is away holds none. */
