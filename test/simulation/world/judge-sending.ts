@@ -41,9 +41,10 @@ export class SendingJudge {
     // The one window of a lease: it was taken while its holder was stopped, who has not had the time to notice.
     const isUnaware = process.isSuperseded && world.timeline.nowMs < process.wokeAtMs + NOTICING_MS;
     if (inFlight !== undefined && !isUnaware) this.#scene.blame('two rotations at once');
-    if (!isUnaware)
+    if (!isUnaware) {
       for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
-    this.#demandRoom(process, fingerprint);
+      this.#demandRoom(process, fingerprint);
+    }
     this.#judgeHaste(process, fingerprint);
     this.#judgePatience(process, token);
     const sending: Sending = {
