@@ -136,7 +136,8 @@ export class Journal {
           await this.#renew(path, size).catch(() => undefined);
         return { ...found, spent, isOwn: isOwn || this.#abandoned.has(path, modifiedAtMs) };
       } finally {
-        await file.close();
+        // What was read has been read, whatever closing it says.
+        await file.close().catch(() => undefined);
       }
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return null;

@@ -14,6 +14,7 @@ export async function readText(fs: FileSystem, path: string, limitBytes: number)
     }
     return new TextDecoder().decode(buffer.subarray(0, length));
   } finally {
-    await file.close();
+    // What was read has been read, whatever closing it says.
+    await file.close().catch(() => undefined);
   }
 }

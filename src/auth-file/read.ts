@@ -31,7 +31,8 @@ export async function readAuthFile(fs: FileSystem, path: string): Promise<Readin
     if (code === 'ENOENT') return { kind: 'unsettled' };
     return refuse('unreadable', `auth.json cannot be read: ${describeError(error)}`, code);
   } finally {
-    await file.close();
+    // What was read has been read, whatever closing it says.
+    await file.close().catch(() => undefined);
   }
 }
 

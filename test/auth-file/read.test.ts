@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readText } from '../../src/auth-file/read-text.js';
 import { readAuthFile } from '../../src/auth-file/read.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
@@ -90,6 +91,20 @@ describe('reading an auth.json', () => {
     await chmod(path, 0);
     const fs: FileSystem = { ...systemFileSystem, open: () => Promise.reject(systemError('EACCES')) };
     expect(await read(path, fs)).toMatchObject({ kind: 'refused', reason: 'unreadable' });
+  });
+
+  it('has read what it has read, also if closing the file fails', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await writeFile(path, '{}');
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      open: async (...open) => {
+        const file = await systemFileSystem.open(...open);
+        return { ...file, close: () => file.close().then(() => Promise.reject(systemError('EIO'))) };
+      },
+    };
+    expect(await read(path, fs)).toMatchObject({ kind: 'text', text: '{}' });
+    expect(await readText(fs, path, 100)).toBe('{}');
   });
 
   it('says nothing of a file that changes while it is read', async () => {

@@ -2,12 +2,11 @@ import { Secret } from '../../../src/core/secret.js';
 import { parseDocument } from './login-text.js';
 import type { Sending } from './network.js';
 import type { VirtualProcess } from './process.js';
-import { ANOTHERS, type Scene } from './scene.js';
+import { ANOTHERS, LEASE_LOST, type Scene } from './scene.js';
 import type { Wishes } from './wishes.js';
 
 /** A renewal that is overdue, and a look at the directory. */
 const NOTICING_MS = 500;
-const LEASE_LOST = 'the lease was lost while its holder was stopped';
 /** Room for the answer, in the journal and beside auth.json. */
 const JOURNAL_BYTES = 1024 * 1024;
 const STAGE_BYTES = 16 * 1024;

@@ -2,7 +2,7 @@ import type { Inode } from './disk.js';
 import { parseDocument } from './login-text.js';
 import type { Sending } from './network.js';
 import type { VirtualProcess } from './process.js';
-import { ANOTHERS, type Scene } from './scene.js';
+import { ANOTHERS, LEASE_LOST, type Scene } from './scene.js';
 
 const CONCLUSION_MS = 5_000;
 /** A pair for a file that is away is dropped after 30 days, by a clock that may be wrong by one. */
@@ -67,9 +67,10 @@ export class StoringJudge {
     }
   }
 
-  /** Whoever is alive for so long after a rejection, and had no trouble, has written it down. */
+  /** Whoever is alive for so long after a rejection, had no trouble, and had the lock, has written it down. */
   #concludeSoon(sending: Sending): void {
     const { world } = this.#scene;
+    if (sending.excuse === LEASE_LOST) return;
     world.timeline.after(CONCLUSION_MS, () => {
       const wasQuiet = world.lastErrorAt < sending.operation && world.restlessUntilMs < sending.sentAtMs;
       sending.isConcluded = sending.process.isAlive && wasQuiet;

@@ -5,6 +5,7 @@ import type { VirtualProcess } from './process.js';
 import type { World } from './world.js';
 
 export const ANOTHERS = 'somebody else wrote the file';
+export const LEASE_LOST = 'the lease was lost while its holder was stopped';
 
 /** What has happened until now, as far as it matters for what may happen next. */
 export class Scene {
