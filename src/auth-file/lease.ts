@@ -45,6 +45,11 @@ export class Lease {
     this.#isHeld = true;
   }
 
+  /** Whether it has not been renewed for so long that somebody may have taken it: after a stop, before anybody has looked. */
+  get isOverdue(): boolean {
+    return this.#isHeld && this.#ageMs() >= this.#staleMs;
+  }
+
   /** Whether it was renewed so lately that nobody may have taken it, and looks as it did then. */
   async isOurs(): Promise<boolean> {
     try {
@@ -55,7 +60,7 @@ export class Lease {
   }
 
   #looksOurs(mtimeMs: number): boolean {
-    return this.#isHeld && this.#ageMs() < this.#staleMs && isSameTime(Math.round(mtimeMs), this.#markMs);
+    return this.#isHeld && !this.isOverdue && isSameTime(Math.round(mtimeMs), this.#markMs);
   }
 
   async #remove(at: string, done: Callback): Promise<void> {

@@ -54,7 +54,7 @@ export const sharedLocks: SharedLocks = {
       };
       return {
         get isCompromised() {
-          return state.isCompromised;
+          return state.isCompromised || lease.isOverdue;
         },
         confirm,
         async release() {

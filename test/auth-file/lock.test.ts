@@ -325,6 +325,22 @@ describe('a lock that is lost before anybody has noticed', () => {
     expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
   });
 
+  it('is not held where the machine has slept since: nothing is written before somebody has looked', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    const { tenure } = lock;
+    const afterSleep = Date.now() + 10_000;
+    vi.spyOn(Date, 'now').mockImplementation(() => afterSleep);
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+    expect(lock.held).toBe(false);
+    expect(await lock.ensure()).toBe('taken');
+    expect(lock.held).toBe(true);
+    expect(lock.tenure).not.toBe(tenure);
+  });
+
   it('leaves the word of another one alone, also where the lock itself looks like ours', async () => {
     const path = join(await scratchDir(), 'auth.json');
     const lock = lockOf(path);

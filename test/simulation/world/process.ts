@@ -103,6 +103,11 @@ export class VirtualProcess {
     return this.#stoppedUntilMs;
   }
 
+  /** Since when it had been stopped then. */
+  get haltedAtMs(): number {
+    return this.#haltedAtMs;
+  }
+
   /** When it last did anything, or could have. */
   get ranUntilMs(): number {
     if (this.isStopped || !this.#isAlive) return this.#haltedAtMs;

@@ -4,6 +4,7 @@ import type { Host, VirtualProcess } from './process.js';
 /** A lease: its holder renews it for as long as it runs. */
 interface Lease {
   readonly holder: VirtualProcess;
+  readonly takenAtMs: number;
   /** Since when it is renewed no more, although its holder runs; null if it is. */
   abandonedAtMs: number | null;
   isReleased: boolean;
@@ -18,6 +19,8 @@ export type LockTable = Map<string, Lease>;
 
 /** Who has not renewed for longer is gone. */
 const STALE_MS = 10_000;
+/** A renewal that is overdue is over by then. */
+const RENEWAL_MS = 20;
 
 /** Locks between machines as one process sees them. */
 export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: Host): SharedLocks {
@@ -32,6 +35,7 @@ export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: H
         }
         const lease: Lease = {
           holder: process,
+          takenAtMs: host.timeline.nowMs,
           abandonedAtMs: null,
           isReleased: false,
           isTaken: false,
@@ -58,7 +62,7 @@ export function sharedLocksOf(process: VirtualProcess, table: LockTable, host: H
 function heldLease(process: VirtualProcess, lease: Lease, path: string, table: LockTable, host: Host) {
   return {
     get isCompromised() {
-      return lease.isCompromised;
+      return lease.isCompromised || isOverdue(lease, host.timeline.nowMs);
     },
     /** Asks the file system whose it is. */
     async confirm(): Promise<boolean> {
@@ -77,6 +81,13 @@ function heldLease(process: VirtualProcess, lease: Lease, path: string, table: L
         .catch(() => undefined);
     },
   };
+}
+
+/** Whether its holder knows, by the clock, that somebody may have taken it while he was stopped. */
+function isOverdue({ holder, takenAtMs, isTaken }: Lease, nowMs: number): boolean {
+  const { haltedAtMs, wokeAtMs } = holder;
+  if (takenAtMs > haltedAtMs || wokeAtMs - haltedAtMs < STALE_MS) return false;
+  return isTaken || nowMs - wokeAtMs < RENEWAL_MS;
 }
 
 /** The renewal that is overdue finds out: a timer, and then a look at the directory. */
