@@ -33,8 +33,6 @@ export interface RunOptions {
 }
 
 const SECOND = 1000;
-/** A daemon looks at the clock at least so often while it is at work. */
-const OPERATIONS_BETWEEN_LOOKS = 30;
 /** A run that goes on for longer is stuck. */
 const MOST_STEPS = 5_000_000;
 
@@ -198,17 +196,21 @@ function happen(
     case 'sleep':
       // Not between two steps of one promise: nobody outside could tell that from a moment later.
       world.timeline.after(0, () => {
+        world.moveClocks(
+          'sleep',
+          daemons.map(({ process }) => process),
+        );
         world.timeline.sleep(what.lives * plan.lifetimeMs);
         world.restlessUntilMs = world.timeline.nowMs;
-        world.sleptAt = world.operations;
       });
       return;
     case 'clock':
+      world.moveClocks(
+        'setting',
+        daemons.map(({ process }) => process),
+      );
       world.wallOffsetMs = what.aheadHours * 3600 * SECOND;
       world.wasClockSet = true;
-      // Who has not looked at the clock since the machine slept cannot tell the one from the other.
-      if (world.operations - world.sleptAt < OPERATIONS_BETWEEN_LOOKS)
-        for (const { process } of daemons) process.canKnowTime = false;
       return;
     case 'disk': {
       counts.faults += 1;

@@ -33,6 +33,8 @@ export interface Host {
   readonly disk: Disk;
   /** How far the machine's wall clock is ahead of true time. */
   readonly wallOffsetMs: number;
+  /** How often the machine has slept or its clock was set. */
+  readonly clockMoves: number;
   /** The probability that an operation takes time, so that others may come between. */
   readonly delayChance: number;
   /** A process is about to do something: the moment for anything to happen to it. */
@@ -61,6 +63,7 @@ export class VirtualProcess {
   readonly #locked = new Map<Inode, object>();
   /** Whether it can know that the machine's clock is behind: it has seen it being set, or had an answer with a date. */
   canKnowTime: boolean;
+  #movesSeen: number;
   #isAlive = true;
   #stoppedUntilMs = 0;
   #haltedAtMs = 0;
@@ -71,14 +74,23 @@ export class VirtualProcess {
     this.machine = machine;
     this.#host = host;
     this.canKnowTime = host.wallOffsetMs >= 0;
+    this.#movesSeen = host.clockMoves;
     this.clock = {
-      now: () => host.timeline.nowMs + host.wallOffsetMs,
+      now: () => {
+        this.#movesSeen = host.clockMoves;
+        return host.timeline.nowMs + host.wallOffsetMs;
+      },
       monotonicMs: () => host.timeline.monotonicMs,
       after: (delayMs, wake) =>
         host.timeline.after(delayMs, () => {
           this.#whenRunning(wake);
         }),
     };
+  }
+
+  /** How many moves of its clock it can have noticed. */
+  get movesSeen(): number {
+    return this.#movesSeen;
   }
 
   get isDaemon(): boolean {

@@ -69,8 +69,9 @@ export class World implements Host {
   /** Until then the daemons could not know what happened: they slept, were stopped or not yet there. */
   restlessUntilMs = START_MS;
   wasStopped = false;
-  /** The number of the last operation before the machine slept. */
-  sleptAt = -Infinity;
+  /** How often the machine has slept or its clock was set, and which of it was the last. */
+  clockMoves = 0;
+  #lastMove: 'sleep' | 'setting' | null = null;
   /** Whether nothing is wrong any more, and has not been for long. */
   isWell = false;
   operations = 0;
@@ -191,6 +192,15 @@ export class World implements Host {
     if (grant === undefined) return;
     if (what === 'login') grant.family.ended ??= 'revocation';
     else grant.isRevoked = true;
+  }
+
+  /** The machine sleeps, or its clock is set: who has not looked between the one and the other cannot tell them apart. */
+  moveClocks(move: 'sleep' | 'setting', processes: readonly VirtualProcess[]): void {
+    const isAnother = this.#lastMove !== null && this.#lastMove !== move;
+    for (const process of processes)
+      if (isAnother && process.movesSeen < this.clockMoves) process.canKnowTime = false;
+    this.clockMoves += 1;
+    this.#lastMove = move;
   }
 
   // What the inspector needs to see.
