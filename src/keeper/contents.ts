@@ -45,9 +45,13 @@ export class Contents {
    */
   get isUnsaved(): boolean {
     if (this.pending !== null) return !this.pending.isDurable;
+    return this.isBlind && this.#harvests.isUnsaved;
+  }
+
+  /** Whether there is a file that nobody can read at this moment: what it waits for is not known. */
+  get isBlind(): boolean {
     const { login } = this.ledger;
-    const isBlind = login.kind === 'none' && REASONS[login.reason].state === 'corrupt';
-    return isBlind && this.#harvests.isUnsaved;
+    return login.kind === 'none' && REASONS[login.reason].state === 'corrupt';
   }
 
   /** Of the last reading that was entered. */

@@ -47,8 +47,8 @@ export class Leftovers {
 
   /** Drops what nobody waits for, or for too long; looks after `outdate`, and once an hour. Never rejects. */
   async sweep(): Promise<void> {
-    const { account, journal, time, log } = this.#options;
-    if (!this.#options.isQuiet()) return;
+    const { account, journal, contents, time, log } = this.#options;
+    if (!this.#options.isQuiet() || contents.isBlind) return;
     if (time.monotonicMs() - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = time.monotonicMs();
     try {

@@ -95,6 +95,22 @@ describe('an answer in the journal whose file is gone', () => {
     expect(world.server.sent[0]).toBe('refresh-1');
   });
 
+  it('is kept for as long as nobody can read the file that may wait for it', async () => {
+    const { world, text } = await vanished();
+    const successor = await world.keeper();
+    world.file.text = text;
+    world.file.isUnreadable = true;
+    await successor.observe();
+    await world.clock.advance(100 * DAY);
+    await successor.tick();
+    expect(world.journal.left.size).toBe(1);
+    world.file.isUnreadable = false;
+    await successor.observe();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).not.toBe('refresh-1');
+    expect(world.server.sent.filter((token) => token === 'refresh-1')).toEqual(['refresh-1']);
+  });
+
   it('is kept while another account is there, for a daemon after this one that meets the first one again', async () => {
     const { world, text } = await vanished();
     world.file.text = ofAccount(world, 'another', 'refresh-B');
