@@ -57,7 +57,7 @@ export class Leftovers {
         if (this.#takeUp(left) || !left.isOwn || this.#isWanted(left)) continue;
         const isOld = this.#ageMs(left) > LONGEST_WAIT_MS;
         if (!isOld && !this.#isOver(left)) continue;
-        await this.#drop(left);
+        if (!(await this.#drop(left))) continue;
         log.info(
           { account, spent },
           'dropped what a rotation had left for a login that is not there any more',
@@ -80,15 +80,19 @@ export class Leftovers {
     return isCredible ? nowMs - beganAtMs : steadyMs - seenAtMs;
   }
 
-  /** The record comes first: until it is written, the journal is what tells that the token is spent, or may be. */
-  async #drop(left: Recovery): Promise<void> {
+  /** Whether it is gone. The record comes first: until it is written, the journal tells that the token is spent, or may be. */
+  async #drop(left: Recovery): Promise<boolean> {
     const { account, journal, contents, isQuiet, log } = this.#options;
     const { spent } = left;
-    if (!isQuiet() || !(await this.#remember(left))) return;
+    if (!isQuiet() || !(await this.#remember(left))) return false;
     contents.forget(spent);
-    await journal.clear(spent).catch((error: unknown) => {
+    try {
+      await journal.clear(spent);
+      return true;
+    } catch (error) {
       log.warn({ account, err: error }, 'the journal cannot be removed');
-    });
+      return false;
+    }
   }
 
   async #remember(left: Recovery): Promise<boolean> {

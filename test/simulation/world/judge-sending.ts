@@ -59,6 +59,7 @@ export class SendingJudge {
       isUntouched: false,
       unwantedUntilMs: -Infinity,
       isSealed: false,
+      isJournalled: false,
       isStored: false,
       isConcluded: false,
       excuse: isUnaware ? LEASE_LOST : this.#scene.isAnothers(token) ? ANOTHERS : null,
@@ -99,8 +100,8 @@ export class SendingJudge {
         this.#scene.blame('a refresh token was sent again that is dead');
       return;
     }
-    // From its sealing on the journal tells that the token was spent, and then the record does, whatever others do.
-    if (earlier.child !== null && (earlier.excuse === null || (isSame && earlier.isSealed))) {
+    // Once it is in the journal, that tells that the token was spent, and then the record does, whatever others do.
+    if (earlier.child !== null && (earlier.excuse === null || (isSame && earlier.isJournalled))) {
       this.#scene.blame('a refresh token was sent again that had been spent');
       return;
     }

@@ -81,6 +81,7 @@ export class StoringJudge {
   onSynced(): void {
     for (const sending of this.#scene.sendings.slice(-4)) {
       const { access, isSealed } = sending;
+      sending.isJournalled ||= this.#scene.isJournalled(sending);
       if (access === null || isSealed || !this.#scene.isDurable(sending)) continue;
       sending.isSealed = true;
       if (sending.excuse === DISK_FAILED) sending.excuse = null;

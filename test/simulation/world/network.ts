@@ -50,6 +50,8 @@ export interface Sending {
   unwantedUntilMs: number;
   /** The new tokens have been where a loss of power leaves them. */
   isSealed: boolean;
+  /** They have been so in a journal: whoever comes later knows that the token was spent. */
+  isJournalled: boolean;
   /** The new tokens have been in auth.json. */
   isStored: boolean;
   /** There was nothing in the way of writing down what came of it. */

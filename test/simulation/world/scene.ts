@@ -105,6 +105,13 @@ export class Scene {
     return this.world.loginTexts((path) => disk.read(path)).some((text) => holds(text, sending));
   }
 
+  /** Whether a loss of power would leave it in a journal. */
+  isJournalled({ body }: Sending): boolean {
+    const { disk } = this.world;
+    const texts = (): string[] => this.world.journalTexts((path) => disk.readDurable(path));
+    return body !== null && texts().some((text) => text.includes(body));
+  }
+
   /** Whether a loss of power would leave it there. */
   isDurable(sending: Sending): boolean {
     const { disk } = this.world;

@@ -244,12 +244,21 @@ export class World implements Host {
 
   /** The texts of all files that may hold a login, and of all journals, as `read` sees them. */
   loginTexts(read: (path: string) => string | null): string[] {
-    const journals = this.stateDirectories.flatMap((directory) => {
+    return [...this.#texts(this.#loginPaths(), read), ...this.journalTexts(read)];
+  }
+
+  /** The texts of all journals. */
+  journalTexts(read: (path: string) => string | null): string[] {
+    const paths = this.stateDirectories.flatMap((directory) => {
       const { now, durable } = this.disk.directories.get(directory) ?? { now: new Map(), durable: new Map() };
       const names = new Set<string>([...now.keys(), ...durable.keys()]);
       return [...names].filter((name) => name.endsWith('.journal')).map((name) => `${directory}/${name}`);
     });
-    return [...this.#loginPaths(), ...journals].map(read).filter((text) => text !== null);
+    return this.#texts(paths, read);
+  }
+
+  #texts(paths: readonly string[], read: (path: string) => string | null): string[] {
+    return paths.map(read).filter((text) => text !== null);
   }
 
   /** auth.json, where it was or will be again, and where other accounts' are kept. */
