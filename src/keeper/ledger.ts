@@ -135,7 +135,7 @@ export class Ledger {
       const { fingerprint } = credential.accessToken;
       const rotated = by === 'us' ? { rotatedFingerprint: fingerprint, lastRotationAtMs: nowMs } : {};
       const before = this.#record;
-      const generation = before.generation + 1;
+      const generation = nextNumber(before.generation, nowMs);
       const next = { ...before, ...rotated, generation, digest, obtainedAtMs: nowMs };
       if (!(await this.#save(next))) await this.#numberUnsaved(before, digest, nowMs);
     }
@@ -194,4 +194,15 @@ export class Ledger {
     this.#saves = saved;
     return saved;
   }
+}
+
+/** Numbers from here on are instants, in seconds since the epoch. */
+const FIRST_INSTANT = 1_000_000_000;
+
+/**
+ * Where numbers have once been given by the time, they go on by it: of those that were given and could not be written down
+ * nobody knows, and counting on would come to them later.
+ */
+function nextNumber(last: number, nowMs: number): number {
+  return last < FIRST_INSTANT ? last + 1 : Math.max(last + 1, Math.floor(nowMs / 1000));
 }

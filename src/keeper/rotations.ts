@@ -115,7 +115,11 @@ export class Rotations {
   /** Looks whether the login in the file is one of those: only now it is known for how long it can be served. */
   meet(): void {
     const { login } = this.#options.contents.ledger;
-    if (login.kind !== 'chatgpt' || !this.#unknown.delete(login.refreshToken.fingerprint)) return;
+    if (login.kind !== 'chatgpt') return;
+    const { fingerprint } = login.refreshToken;
+    if (!this.#unknown.delete(fingerprint)) return;
+    // What we know ourselves of our own request tells more: the server may have asked for patience since.
+    if (this.#doubted.has(fingerprint) && this.#setbacks.of(fingerprint) !== null) return;
     const detail = 'a rotation was cut short before its answer came';
     this.#suffer(login, setbackAfter({ kind: 'unknown', detail }, this.#context(login)));
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HeldRecord } from '../../src/auth-file/held-record.js';
-import type { AccountRecord } from '../../src/core/account-record.js';
+import { EMPTY_RECORD, type AccountRecord } from '../../src/core/account-record.js';
 import { readLogin } from '../../src/core/login.js';
 import { Ledger } from '../../src/keeper/ledger.js';
 import { loginText } from './world.js';
@@ -54,8 +54,8 @@ class Shelf {
 
 const NOW_MS = Date.parse('2026-11-22T12:00:00Z');
 
-async function enter(ledger: Ledger, token: string): Promise<number> {
-  await ledger.enter(readLogin(loginText(token, `refresh of ${token}`, 0)), 'other', 0, NOW_MS);
+async function enter(ledger: Ledger, token: string, nowMs = NOW_MS): Promise<number> {
+  await ledger.enter(readLogin(loginText(token, `refresh of ${token}`, 0)), 'other', 0, nowMs);
   return ledger.published?.generation ?? 0;
 }
 
@@ -106,5 +106,18 @@ describe('a daemon that has not got the lock', () => {
     await enter(waiting, 'third');
     expect(shelf.record).toMatchObject({ dead: [{ fingerprint: 'abc' }] });
     expect(shelf.record?.generation).toBe(waiting.published?.generation);
+  });
+
+  it('gives none that comes again when those after it count on', async () => {
+    const shelf = new Shelf();
+    shelf.record = { ...EMPTY_RECORD, generation: NOW_MS / 1000 };
+    const waiting = shelf.ledger({ tenure: null });
+    await waiting.open(NOW_MS);
+    const told = await enter(waiting, 'first', NOW_MS + 10_000);
+    const keeping = shelf.ledger({ tenure: {} });
+    await keeping.open(NOW_MS + 20_000);
+    const later = await enter(keeping, 'second', NOW_MS + 20_000);
+    expect(later).toBeGreaterThan(told);
+    expect(await enter(keeping, 'third', NOW_MS + 20_000)).toBe(later + 1);
   });
 });

@@ -1,3 +1,4 @@
+import type { Keeper } from '../../src/keeper/keeper.js';
 import { describe, expect, it } from 'vitest';
 import { EMPTY_RECORD } from '../../src/core/account-record.js';
 import { CODEX_BASE_URLS } from '../../src/core/base-urls.js';
@@ -283,18 +284,18 @@ describe('a refresh token that must not be sent', () => {
 
 describe('a token of which nobody knows whether it was spent', () => {
   /** A daemon that has had no answer to its first sending, at the moment at which it sends again. */
-  async function doubting(): Promise<World> {
+  async function doubting(): Promise<{ world: World; keeper: Keeper }> {
     const world = new World();
     world.logIn(HOUR, 47 * MINUTE);
     world.server.answers = [{ kind: 'lost', message: 'connection reset' }];
     const keeper = await world.keeper();
     expect(keeper.state.reason).toBe('outcome_unknown');
     expect([...world.journal.left.keys()]).toEqual([fingerprintOf('refresh-1')]);
-    return world;
+    return { world, keeper };
   }
 
   it('stays one where a second sending is withheld at the last moment', async () => {
-    const world = await doubting();
+    const { world } = await doubting();
     world.server.connection = new Promise((resolve) => {
       world.clock.after(5 * MINUTE, () => {
         world.lock.held = false;
@@ -327,7 +328,7 @@ describe('a token of which nobody knows whether it was spent', () => {
   });
 
   it('stays one where a second sending does not reach the server', async () => {
-    const world = await doubting();
+    const { world } = await doubting();
     world.server.answers = [{ kind: 'never_sent', code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND' }];
     await world.clock.advance(3 * MINUTE + 10 * SECOND);
     expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
@@ -335,6 +336,24 @@ describe('a token of which nobody knows whether it was spent', () => {
     await world.clock.advance(MINUTE);
     expect(world.server.sent).toHaveLength(3);
     expect(world.journal.left.size).toBe(0);
+  });
+
+  it('stays as patient as the server asked, where the lock was lost for a moment', async () => {
+    const { world, keeper } = await doubting();
+    const ask = { status: 429, body: '{"error":"slow_down"}', retryAfter: '3600', date: null };
+    world.server.answers = [{ kind: 'answered', ...ask }];
+    await world.clock.advance(4 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
+    world.lock.held = false;
+    world.lock.ensure = () => {
+      const how = world.lock.held ? 'held' : 'taken';
+      world.lock.held = true;
+      return Promise.resolve(how);
+    };
+    await keeper.tick();
+    await world.clock.advance(50 * MINUTE);
+    expect(world.lock.held).toBe(true);
+    expect(world.server.sent).toHaveLength(2);
   });
 });
 

@@ -190,7 +190,7 @@ function happen(
       return;
     case 'stop':
       world.wasStopped = true;
-      world.restlessUntilMs = Math.max(world.restlessUntilMs, world.timeline.nowMs + what.durationMs);
+      world.disturbUntil(world.timeline.nowMs + what.durationMs);
       daemonOf(what.daemon)?.process.stop(what.durationMs);
       return;
     case 'sleep':
@@ -201,7 +201,7 @@ function happen(
           daemons.map(({ process }) => process),
         );
         world.timeline.sleep(what.lives * plan.lifetimeMs);
-        world.restlessUntilMs = world.timeline.nowMs;
+        world.disturbUntil(world.timeline.nowMs);
       });
       return;
     case 'clock':

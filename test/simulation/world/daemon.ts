@@ -147,7 +147,7 @@ export class Daemon {
       this.#options.machine,
     );
     this.#world.join(process);
-    this.#world.restlessUntilMs = this.#world.timeline.nowMs;
+    this.#world.disturbUntil(this.#world.timeline.nowMs);
     void this.#boot(process);
     return process;
   }

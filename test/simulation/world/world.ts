@@ -194,6 +194,11 @@ export class World implements Host {
     else grant.isRevoked = true;
   }
 
+  /** Until this moment nobody could know what happened. */
+  disturbUntil(atMs: number): void {
+    this.restlessUntilMs = Math.max(this.restlessUntilMs, atMs);
+  }
+
   /** The machine sleeps, or its clock is set: who has not looked between the one and the other cannot tell them apart. */
   moveClocks(move: 'sleep' | 'setting', processes: readonly VirtualProcess[]): void {
     const isAnother = this.#lastMove !== null && this.#lastMove !== move;
