@@ -61,7 +61,10 @@ async function tryFileLock(
 ): Promise<FileLock | null> {
   const { fs, clock, socket, machine, sharedLocks } = options;
   const kernel = await tryKernelLock(fs, ownerPath(path));
-  if (kernel === null) throw heldBy(path, await readOwner(fs, ownerPath(path)), machine);
+  if (kernel === null) {
+    const owner = await readOwner(fs, ownerPath(path)).catch(() => null);
+    throw heldBy(path, owner, machine);
+  }
   try {
     const before = await readOwner(fs, ownerPath(path));
     // Whoever had a flock on this machine would have it still, if he lived: we have it now.
@@ -104,7 +107,8 @@ async function tryFileLock(
       async release(keepsWord) {
         try {
           // First, while nobody else can have written it: one that was lost may be another machine's by now.
-          if (!keepsWord && (await shared.confirm()) && isSame(self, await readOwner(fs, ownerPath(path)))) {
+          const owner = keepsWord ? null : await readOwner(fs, ownerPath(path)).catch(() => null);
+          if ((await shared.confirm()) && isSame(self, owner)) {
             await fs.unlink(ownerPath(path)).catch(() => undefined);
           }
         } finally {

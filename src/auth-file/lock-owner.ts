@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import * as v from 'valibot';
+import { systemErrorCode } from '../errors.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
 import { writeAll } from './durable.js';
 import { readText } from './read-text.js';
@@ -31,12 +32,18 @@ export function describeOwner(
   return { pid: process.pid, host: hostname(), ...self, since: new Date(nowMs).toISOString() };
 }
 
-/** Who wrote himself down last; null if nobody did. */
+/**
+ * Who wrote himself down last; null if nobody did, or it is none of our words.
+ *
+ * @throws what the disk says if it does not give it: then it is not known who did
+ */
 export async function readOwner(fs: FileSystem, path: string): Promise<LockOwner | null> {
   try {
     return v.parse(OwnerSchema, JSON.parse(await readText(fs, path, LARGEST_BYTES)));
-  } catch {
-    return null;
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === undefined || code === 'ENOENT') return null;
+    throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -351,6 +352,31 @@ describe('a lock that is lost before anybody has noticed', () => {
   });
 });
 
+describe('the word of whoever had the lock before', () => {
+  it('is not written over where the disk does not give it: it tells where his journals are', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    await leaveBehind(path, identifyMachine(), ['/its/state']);
+    const before = await readFile(`${path}.codex-authd.owner`, 'utf8');
+    let reads = 0;
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      open: (at, flags, mode) => {
+        const isRead = at.endsWith('.owner') && (flags & (constants.O_RDWR | constants.O_WRONLY)) === 0;
+        if (isRead && (reads += 1) === 2) {
+          return Promise.reject(Object.assign(new Error('EIO: it failed'), { code: 'EIO' }));
+        }
+        return systemFileSystem.open(at, flags, mode);
+      },
+    };
+    const lock = new AccountLock({ ...REAL, path, fs });
+    onTestFinished(() => lock.release());
+    await expect(lock.ensure()).rejects.toMatchObject({ code: 'storage' });
+    expect(await readFile(`${path}.codex-authd.owner`, 'utf8')).toBe(before);
+    await lock.ensure();
+    expect(lock.otherStates).toEqual(['/its/state']);
+  });
+});
+
 describe('the lock of a daemon of this machine that was killed, if another machine is quicker', () => {
   it('is let go of again where that one has written itself down since', async () => {
     const path = join(await scratchDir(), 'auth.json');
@@ -450,10 +476,10 @@ function lockWith(path: string, changes: Partial<SharedLocks>): AccountLock {
 }
 
 /** What a daemon leaves that was killed: both files, and nobody who holds the kernel's lock. */
-async function leaveBehind(path: string, machine: string): Promise<void> {
+async function leaveBehind(path: string, machine: string, states: readonly string[] = []): Promise<void> {
   await mkdir(`${path}.codex-authd.lock`);
-  const owner = { pid: 1, host: 'elsewhere', machine, flock: true, socket: '/gone.sock', since: 'yesterday' };
-  await writeFile(`${path}.codex-authd.owner`, JSON.stringify(owner));
+  const who = { pid: 1, host: 'elsewhere', machine, flock: true, socket: '/gone.sock' };
+  await writeFile(`${path}.codex-authd.owner`, JSON.stringify({ ...who, since: 'yesterday', states }));
 }
 
 function neverNeeded(): never {

@@ -25,7 +25,7 @@ export const checkAccountLock: Check<AccountScene> = {
   run: async ({ path, daemon }) => {
     const real = await locateRealFile(fs, path);
     const ownerFile = `${real}.codex-authd.owner`;
-    const owner = await readOwner(fs, ownerFile);
+    const owner = await readOwner(fs, ownerFile).catch(() => null);
     const here = daemon instanceof AuthdError ? undefined : daemon.pid;
     if (owner === null) return ok('nobody keeps auth.json');
     if (owner.machine !== identifyMachine()) return judgeForeign(owner, real);

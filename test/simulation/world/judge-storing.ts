@@ -2,12 +2,11 @@ import type { Inode } from './disk.js';
 import { parseDocument } from './login-text.js';
 import type { Sending } from './network.js';
 import type { VirtualProcess } from './process.js';
-import { ANOTHERS, LEASE_LOST, type Scene } from './scene.js';
+import { ANOTHERS, DISK_FAILED, LEASE_LOST, type Scene } from './scene.js';
 
 const CONCLUSION_MS = 5_000;
 /** A pair for a file that is away is dropped after 30 days, by a clock that may be wrong by one. */
 const LONGEST_WAIT_MS = 28 * 24 * 3600 * 1000;
-const DISK_FAILED = 'the disk failed when the answer came';
 
 /** Looks at what is written, and whether a pair that has come is ever nowhere. */
 export class StoringJudge {

@@ -5,6 +5,7 @@ import type { VirtualProcess } from './process.js';
 import type { World } from './world.js';
 
 export const ANOTHERS = 'somebody else wrote the file';
+export const DISK_FAILED = 'the disk failed when the answer came';
 export const LEASE_LOST = 'the lease was lost while its holder was stopped';
 
 /** What has happened until now, as far as it matters for what may happen next. */
@@ -71,7 +72,10 @@ export class Scene {
     if (sending.child !== null && sending.child === fileToken) {
       sending.isStored = true;
       if (sending.excuse === ANOTHERS && this.isDurable(sending)) sending.excuse = null;
-    } else if (!isOurs && (sending.isStored || this.isAnothers(sending.token))) sending.excuse ??= ANOTHERS;
+    } else if (!isOurs && (sending.isStored || this.isAnothers(sending.token))) {
+      // The disk's failing ends when it is stored after all; what somebody else did then does not.
+      if (sending.excuse === null || sending.excuse === DISK_FAILED) sending.excuse = ANOTHERS;
+    }
   }
 
   /** What is on the disk may outlive a loss of power now. */

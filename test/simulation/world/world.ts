@@ -87,6 +87,8 @@ export class World implements Host {
   trace: string[] | null = null;
   readonly #isRemote: boolean;
   readonly #readAt = new WeakMap<VirtualProcess, number>();
+  /** Each process's comparison before its commit; null from when it has the lock on. */
+  readonly #comparedAt = new Map<VirtualProcess, number | null>();
   readonly #firstReadAt = new WeakMap<VirtualProcess, number>();
   #unlockedChangeAt = 0;
   #notes = 0;
@@ -136,9 +138,12 @@ export class World implements Host {
     if (this.trace !== null)
       this.note(process.name, process.isAlive ? '' : '(dead)', operation, shorten(path));
     if (operation === 'open' && path.endsWith('/auth.json')) {
+      if (this.#comparedAt.get(process) === null) this.#comparedAt.set(process, this.operations);
       this.#readAt.set(process, this.operations);
       if (!this.#firstReadAt.has(process)) this.#firstReadAt.set(process, this.operations);
     }
+    // The first look under Codex's lock is the comparison's, or one before it.
+    if (operation === 'lock' && path.endsWith('/auth.json.lock')) this.#comparedAt.set(process, null);
     if (operation === 'mkdir') this.inspector.onDirectoryMade(path);
   }
 
@@ -161,7 +166,8 @@ export class World implements Host {
 
   onRenamed(process: VirtualProcess, from: Inode, to: string, replaced: Inode | null): void {
     if (!LOGIN_NAME.test(splitPath(to).name) || !process.isDaemon) return;
-    const isRaced = this.#unlockedChangeAt > (this.#readAt.get(process) ?? 0);
+    const comparedAt = this.#comparedAt.get(process) ?? this.#readAt.get(process) ?? 0;
+    const isRaced = this.#unlockedChangeAt > comparedAt;
     this.inspector.onCommit(process, from, replaced, isRaced);
   }
 
