@@ -8,10 +8,10 @@ import type { RecordStore } from './record-store.js';
  */
 export class HeldRecord {
   readonly #store: Pick<RecordStore, 'load' | 'save'>;
-  readonly #lock: Pick<AccountLock, 'tenure'>;
+  readonly #lock: Pick<AccountLock, 'held' | 'tenure'>;
   #openedIn: object | null = null;
 
-  constructor(store: Pick<RecordStore, 'load' | 'save'>, lock: Pick<AccountLock, 'tenure'>) {
+  constructor(store: Pick<RecordStore, 'load' | 'save'>, lock: Pick<AccountLock, 'held' | 'tenure'>) {
     this.#store = store;
     this.#lock = lock;
   }
@@ -30,8 +30,8 @@ export class HeldRecord {
   }
 
   async save(record: AccountRecord): Promise<boolean> {
-    const { tenure } = this.#lock;
-    if (tenure === null || tenure !== this.#openedIn) return false;
+    const { held, tenure } = this.#lock;
+    if (!held || tenure !== this.#openedIn) return false;
     await this.#store.save(record);
     return true;
   }

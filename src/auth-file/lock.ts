@@ -32,12 +32,12 @@ export class AccountLock {
 
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
-    return this.tenure !== null;
+    return this.#tenure !== null && this.#locks.every((lock) => !lock.isCompromised);
   }
 
-  /** This holding of the lock: another one after every break, null while it is not held. */
+  /** Which taking of the lock this is: another one after every break. Null if it is not taken. */
   get tenure(): object | null {
-    return this.#locks.some((lock) => lock.isCompromised) ? null : this.#tenure;
+    return this.#tenure;
   }
 
   /** What the last attempt to take it met; null if that went well. */

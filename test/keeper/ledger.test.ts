@@ -36,11 +36,19 @@ describe('the record behind the books', () => {
   });
 });
 
+interface Lock {
+  held: boolean;
+  tenure: object | null;
+}
+
+const holding = (): Lock => ({ held: true, tenure: {} });
+const waitingFor = (): Lock => ({ held: false, tenure: null });
+
 /** A record on a disk, and two daemons' ledgers over it: only who has the lock may write. */
 class Shelf {
   record: AccountRecord | null = null;
 
-  ledger(lock: { tenure: object | null }): Ledger {
+  ledger(lock: Lock): Ledger {
     const store = {
       load: () => Promise.resolve(this.record),
       save: (record: AccountRecord) => {
@@ -62,8 +70,8 @@ async function enter(ledger: Ledger, token: string, nowMs = NOW_MS): Promise<num
 describe('a daemon that has not got the lock', () => {
   it('gives the number that the one with the lock has written down', async () => {
     const shelf = new Shelf();
-    const keeping = shelf.ledger({ tenure: {} });
-    const waiting = shelf.ledger({ tenure: null });
+    const keeping = shelf.ledger(holding());
+    const waiting = shelf.ledger(waitingFor());
     await keeping.open(NOW_MS);
     expect(await enter(keeping, 'first')).toBe(1);
     await waiting.open(NOW_MS);
@@ -74,16 +82,16 @@ describe('a daemon that has not got the lock', () => {
 
   it('gives one that is not given again where there is none yet, and writes it down when it takes the lock', async () => {
     const shelf = new Shelf();
-    const lock: { tenure: object | null } = { tenure: null };
+    const lock = waitingFor();
     const ledger = shelf.ledger(lock);
     await ledger.open(NOW_MS);
     const number = await enter(ledger, 'first');
     expect(number).toBe(NOW_MS / 1000);
     expect(shelf.record).toBeNull();
-    lock.tenure = {};
+    Object.assign(lock, holding());
     await ledger.open(NOW_MS);
     // The next daemon goes on from there.
-    const next = shelf.ledger({ tenure: {} });
+    const next = shelf.ledger(holding());
     await next.open(NOW_MS);
     expect(await enter(next, 'first')).toBe(number);
     expect(await enter(next, 'second')).toBe(number + 1);
@@ -91,14 +99,14 @@ describe('a daemon that has not got the lock', () => {
 
   it('writes over nothing that it has not read since it took the lock', async () => {
     const shelf = new Shelf();
-    const keeping = shelf.ledger({ tenure: {} });
-    const lock: { tenure: object | null } = { tenure: null };
+    const keeping = shelf.ledger(holding());
+    const lock = waitingFor();
     const waiting = shelf.ledger(lock);
     await keeping.open(NOW_MS);
     await waiting.open(NOW_MS);
     await enter(keeping, 'first');
     await keeping.bury({ fingerprint: 'abc', reason: 'refresh_token_rejected', detail: 'gone' });
-    lock.tenure = {};
+    Object.assign(lock, holding());
     // The file is looked at before what was left has been taken up.
     await enter(waiting, 'second');
     expect(shelf.record).toMatchObject({ dead: [{ fingerprint: 'abc' }] });
@@ -111,13 +119,27 @@ describe('a daemon that has not got the lock', () => {
   it('gives none that comes again when those after it count on', async () => {
     const shelf = new Shelf();
     shelf.record = { ...EMPTY_RECORD, generation: NOW_MS / 1000 };
-    const waiting = shelf.ledger({ tenure: null });
+    const waiting = shelf.ledger(waitingFor());
     await waiting.open(NOW_MS);
     const told = await enter(waiting, 'first', NOW_MS + 10_000);
-    const keeping = shelf.ledger({ tenure: {} });
+    const keeping = shelf.ledger(holding());
     await keeping.open(NOW_MS + 20_000);
     const later = await enter(keeping, 'second', NOW_MS + 20_000);
     expect(later).toBeGreaterThan(told);
     expect(await enter(keeping, 'third', NOW_MS + 20_000)).toBe(later + 1);
+  });
+
+  it('writes on once it is clear that nobody has taken the lock meanwhile', async () => {
+    const shelf = new Shelf();
+    const lock = holding();
+    const ledger = shelf.ledger(lock);
+    // It has been stopped for so long that somebody may have taken it.
+    lock.held = false;
+    await ledger.open(NOW_MS);
+    await enter(ledger, 'first');
+    expect(shelf.record).toBeNull();
+    lock.held = true;
+    const number = await enter(ledger, 'second');
+    expect(shelf.record).toMatchObject({ generation: number });
   });
 });

@@ -95,7 +95,9 @@ export class SendingJudge {
     if (earlier.isUntouched) return;
     const isSame = earlier.process.stateDirectory === process.stateDirectory;
     if (earlier.isRejected) {
-      const isKnown = world.knownDead(process).includes(fingerprint);
+      // What was stopped half-way through writing it down may come over what whoever has the lease now has read.
+      const isLate = earlier.process !== process && earlier.process.isSuperseded;
+      const isKnown = !isLate && world.knownDead(process).includes(fingerprint);
       if (earlier.process === process || isKnown || (isSame && earlier.isConcluded))
         this.#scene.blame('a refresh token was sent again that is dead');
       return;
