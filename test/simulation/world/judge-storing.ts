@@ -89,10 +89,15 @@ export class StoringJudge {
 
   onKilled(process: VirtualProcess): void {
     this.#scene.onDeath();
+    const { world } = this.#scene;
+    // Codex up to 0.166 empties the file, and then writes.
+    const isAnothersDraft =
+      this.#scene.isAnothersWriting && parseDocument(world.disk.read(world.realPath)) === null;
     for (const sending of this.#scene.sendings) {
       if (sending.process === process && sending.end === 'pending' && sending.child === null) {
         sending.excuse ??= 'killed before the answer came';
       }
+      if (isAnothersDraft && sending.isStored) sending.excuse ??= ANOTHERS;
       if (sending.process === process) this.#demandKept(sending, () => this.#scene.isOnDisk(sending));
     }
   }

@@ -80,7 +80,9 @@ export class TellingJudge {
     const known = numbering.tokens.get(generation);
     if (known === token || world.hadDiskTrouble) return;
     const isWritten = world.generationIn(stateDirectory) >= generation;
-    const greatest = Math.max(this.#greatestTold.get(process) ?? 0, isWritten ? numbering.greatest : 0);
+    // Who has lost the lock goes on with what he had until he looks again.
+    const isCurrent = isWritten && !process.isSuperseded;
+    const greatest = Math.max(this.#greatestTold.get(process) ?? 0, isCurrent ? numbering.greatest : 0);
     if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);
     else if (generation < greatest) this.#scene.blame('the generation went back');
     numbering.tokens.set(generation, token);
