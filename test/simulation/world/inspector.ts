@@ -52,6 +52,10 @@ export class Inspector implements Witness {
 
   // What daemons send and store.
 
+  onStart(process: VirtualProcess): void {
+    this.#telling.onStart(process);
+  }
+
   onConnected(process: VirtualProcess): void {
     this.#sending.onConnected(process);
   }

@@ -19,10 +19,15 @@ export class TellingJudge {
   readonly #scene: Scene;
   /** By the state directory in which they are counted. */
   readonly #numberings = new Map<string, Numbering>();
-  readonly #greatestTold = new WeakMap<VirtualProcess, number>();
+  /** What each process told last, or what was written down when it began. */
+  readonly #greatest = new WeakMap<VirtualProcess, number>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
+  }
+
+  onStart(process: VirtualProcess): void {
+    this.#greatest.set(process, this.#numberings.get(process.stateDirectory)?.greatest ?? 0);
   }
 
   onToldInstead(process: VirtualProcess, credential: PublishedCredential, reported: string): void {
@@ -69,8 +74,8 @@ export class TellingJudge {
   }
 
   /**
-   * A number is one credential's, whoever gives it. What is written down grows across restarts; what a daemon without the
-   * lock tells of a credential that nobody has written down grows as long as it lives.
+   * A number is one credential's, whoever gives it. What a daemon tells grows as long as it lives, and goes on from what was
+   * written down when it began.
    */
   #judgeGeneration(process: VirtualProcess, generation: number, token: string): void {
     const { world } = this.#scene;
@@ -80,13 +85,11 @@ export class TellingJudge {
     const known = numbering.tokens.get(generation);
     if (known === token || world.hadDiskTrouble) return;
     const isWritten = world.generationIn(stateDirectory) >= generation;
-    // Who has lost the lock goes on with what he had until he looks again.
-    const isCurrent = isWritten && !process.isSuperseded;
-    const greatest = Math.max(this.#greatestTold.get(process) ?? 0, isCurrent ? numbering.greatest : 0);
+    const greatest = this.#greatest.get(process) ?? 0;
     if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);
     else if (generation < greatest) this.#scene.blame('the generation went back');
     numbering.tokens.set(generation, token);
-    this.#greatestTold.set(process, generation);
+    this.#greatest.set(process, generation);
     if (isWritten) numbering.greatest = Math.max(generation, numbering.greatest);
   }
 

@@ -117,6 +117,7 @@ export class World implements Host {
 
   join(process: VirtualProcess): void {
     this.processes.add(process);
+    this.inspector.onStart(process);
   }
 
   nextNote(): number {
