@@ -38,21 +38,32 @@ export async function writeIntent(file: OpenFile, intent: Intent): Promise<void>
   await file.sync();
 }
 
-/** Null if the head is not whole: it was never synced, and nothing had been sent when its writer died. */
-export async function readWritten(file: OpenFile): Promise<Written | null> {
+/**
+ * Null if the head is not whole: it was never synced, and nothing had been sent when its writer died. Where the file can be
+ * written, what is in it is written once more: if a sync of it has failed, the kernel takes it for written ever since,
+ * and says nothing of that to those who sync it later.
+ */
+export async function readWritten(file: OpenFile, isWritable: boolean): Promise<Written | null> {
   const head = new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT));
   const intent = v.safeParse(IntentSchema, parse(head));
   if (!intent.success) return null;
   const answer = await readAnswer(file);
-  const isDurable = await file.sync().then(
-    () => true,
-    () => false,
-  );
-  return { answer, startedAtMs: intent.output.startedAtMs, isDurable };
+  const isDurable = await makeDurable(file, isWritable ? answer : null);
+  return { answer: new TextDecoder().decode(answer), startedAtMs: intent.output.startedAtMs, isDurable };
+}
+
+async function makeDurable(file: OpenFile, answer: Uint8Array | null): Promise<boolean> {
+  try {
+    if (answer !== null && answer.length > 0) await writeAll(file, answer, ANSWER_AT);
+    await file.sync();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What was recorded: all that stands before the first zero byte, which no JSON contains. */
-async function readAnswer(file: OpenFile): Promise<string> {
+async function readAnswer(file: OpenFile): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for (let at = ANSWER_AT; at < ANSWER_AT + ANSWER_ROOM; at += PIECE_BYTES) {
     const piece = await readPiece(file, at, PIECE_BYTES);
@@ -60,7 +71,7 @@ async function readAnswer(file: OpenFile): Promise<string> {
     pieces.push(end === -1 ? piece : piece.subarray(0, end));
     if (end !== -1 || piece.length < PIECE_BYTES) break;
   }
-  return new TextDecoder().decode(Buffer.concat(pieces));
+  return Buffer.concat(pieces);
 }
 
 async function readPiece(file: OpenFile, position: number, size: number): Promise<Uint8Array> {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { systemErrorCode } from '../errors.js';
-import type { FileSystem } from '../os/file-system.js';
+import type { FileSystem, OpenFile } from '../os/file-system.js';
 import type { Clock } from '../os/clock.js';
 import { Abandoned } from './abandoned.js';
 import { createPrivate, syncDirectory } from './durable.js';
@@ -127,9 +127,9 @@ export class Journal {
   /** Null if nothing had been sent, or if it has just been removed. */
   async #readOne({ path, spent, isOwn }: JournalFile): Promise<Unfinished | null> {
     try {
-      const file = await this.#fs.open(path, constants.O_RDONLY);
+      const { file, isWritable } = await this.#open(path, isOwn);
       try {
-        const found = await readWritten(file);
+        const found = await readWritten(file, isWritable);
         if (found === null) return null;
         const { modifiedAtMs, size } = await file.stat();
         if (isOwn && this.#abandoned.isDue(modifiedAtMs))
@@ -143,6 +143,15 @@ export class Journal {
       if (systemErrorCode(error) === 'ENOENT') return null;
       throw error;
     }
+  }
+
+  /** Another account's is not written: when it was written last tells whether that account is kept. */
+  async #open(path: string, isOwn: boolean): Promise<{ file: OpenFile; isWritable: boolean }> {
+    if (isOwn) {
+      const file = await this.#fs.open(path, constants.O_RDWR).catch(() => null);
+      if (file !== null) return { file, isWritable: true };
+    }
+    return { file: await this.#fs.open(path, constants.O_RDONLY), isWritable: false };
   }
 
   /** Says to those who read it under other names that its account is kept. What is in it is not touched. */

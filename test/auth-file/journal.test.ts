@@ -126,6 +126,33 @@ describe('the journal of a rotation', () => {
     expect(await journal.read()).toEqual([{ ...found('{}'), isDurable: false }]);
   });
 
+  it('writes it once more: of what a sync has failed for, a later one says nothing', async () => {
+    const directory = await scratchDir();
+    const open = await new Journal(systemFileSystem, directory, 'default', systemClock).begin(INTENT);
+    open.record(Buffer.from('{}'));
+    await open.close();
+    const done: string[] = [];
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      open: async (path, flags, mode) => {
+        const file = await systemFileSystem.open(path, flags, mode);
+        return {
+          ...file,
+          write: (bytes, position) => {
+            done.push(`write ${Buffer.from(bytes).toString()}`);
+            return file.write(bytes, position);
+          },
+          sync: () => {
+            done.push('sync');
+            return file.sync();
+          },
+        };
+      },
+    };
+    expect(await new Journal(fs, directory, 'default', systemClock).read()).toEqual([found('{}')]);
+    expect(done).toEqual(['write {}', 'sync']);
+  });
+
   it('has the space for the largest answer before anything is sent', async () => {
     const directory = await scratchDir();
     const journal = new Journal(systemFileSystem, directory, 'default', systemClock);

@@ -68,6 +68,10 @@ function openFile(process: VirtualProcess, host: Host, inode: Inode, path: strin
   };
   const write = (bytes: Uint8Array, position: number): number => {
     put(spliced(inode.now, bytes, position));
+    // Whatever was forsaken has been written once more.
+    const { durable, now } = inode;
+    if (inode.isForsaken && durable !== null && isEqual(spliced(durable, bytes, position), now))
+      inode.isForsaken = false;
     return bytes.length;
   };
   return {
@@ -212,6 +216,10 @@ function spliced({ bytes: old, size }: Contents, bytes: Uint8Array, position: nu
   merged.set(old);
   merged.set(bytes, position);
   return { bytes: merged, size: newSize };
+}
+
+function isEqual(one: Contents, other: Contents): boolean {
+  return one.size === other.size && one.bytes.equals(other.bytes);
 }
 
 function copyOut({ bytes, size }: Contents, into: Uint8Array, position: number): number {

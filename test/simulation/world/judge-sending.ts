@@ -102,8 +102,10 @@ export class SendingJudge {
         this.#scene.blame('a refresh token was sent again that is dead');
       return;
     }
-    // Once it is in the journal, that tells that the token was spent, and then the record does, whatever others do.
-    if (earlier.child !== null && (earlier.excuse === null || (isSame && earlier.isJournalled))) {
+    // Once it is in the journal, that tells that the token was spent, and then the record does, whatever others do; but for
+    // a daemon with another record that has taken the journal up.
+    const isTold = earlier.isJournalled && world.stateDirectories.length === 1;
+    if (earlier.child !== null && (earlier.excuse === null || isTold)) {
       this.#scene.blame('a refresh token was sent again that had been spent');
       return;
     }
