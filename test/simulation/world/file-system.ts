@@ -61,7 +61,8 @@ export function fileSystemOf(process: VirtualProcess, host: Host): FileSystem {
 function openFile(process: VirtualProcess, host: Host, inode: Inode, path: string): OpenFile {
   const holder = {};
   const put = (contents: Contents): void => {
-    inode.now = contents;
+    // What is written over with the same is as durable as it was.
+    if (!isEqual(contents, inode.now)) inode.now = contents;
     inode.version += 1;
     inode.modifiedAtMs = host.timeline.nowMs;
     host.onWritten(process, path);
