@@ -36,6 +36,13 @@ export async function isLingering(env: Environment): Promise<boolean | null> {
   return answer.succeeded ? answer.stdout === 'yes' : null;
 }
 
+/** Whether there is anybody to install a service with. */
+export async function hasServiceManager(env: Environment, platform: NodeJS.Platform): Promise<boolean> {
+  if (platform === 'darwin') return true;
+  const answer = await runProgram('systemctl', ['--user', 'show', '--property=Version'], env);
+  return answer?.succeeded === true;
+}
+
 /** `enabled`, `disabled`, …, as systemctl says it; null if there is no user manager to ask. */
 export async function readEnablement(env: Environment): Promise<string | null> {
   const answer = await runProgram('systemctl', ['--user', 'is-enabled', UNIT], env);

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, symlink, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { judgeCodex } from '../../src/doctor/checks/codex.js';
 import { installKoffi } from '../../src/doctor/checks/koffi.js';
@@ -35,6 +36,17 @@ async function installUnit(patient: Patient, execStart: string): Promise<string>
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, `[Service]\nExecStart=${execStart}\n`);
   return file;
+}
+
+/** The command of this package, as another version of it. */
+async function copyOfVersion(version: string, directory: string): Promise<string> {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const copy = join(directory, 'codex-authd-of-before');
+  for (const part of ['bin', 'dist']) await cp(join(root, part), join(copy, part), { recursive: true });
+  const manifest: object = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  await writeFile(join(copy, 'package.json'), JSON.stringify({ ...manifest, version }));
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+  return join(copy, 'bin', 'codex-authd.js');
 }
 
 describe('what is found on the machine', () => {
@@ -175,9 +187,15 @@ describe('what is found on the machine', () => {
 });
 
 describe('what is found of the daemon', () => {
-  it('that it does not run', async () => {
+  it('that it does not run, until it does', async () => {
     const patient = await Patient.admit();
-    expect(await patient.finding('socket')).toMatchObject({ level: 'fail', command: 'codex-authd up' });
+    await writeFile(join(patient.bin, 'no-manager'), '');
+    const { level, command } = await patient.finding('socket');
+    expect({ level, command }).toEqual({ level: 'fail', command: 'codex-authd up' });
+    await patient.follow(command);
+    expect(await patient.finding('socket')).toMatchObject({ level: 'ok' });
+    expect(await patient.finding('service')).toMatchObject({ level: 'ok' });
+    await patient.follow('codex-authd down');
   });
 
   it('a socket whose path is too long for one, until another is chosen', async () => {
@@ -207,17 +225,23 @@ describe('what is found of the daemon', () => {
     expect(await patient.finding('socket-directory', left)).toMatchObject({ level: 'ok' });
   });
 
-  it('a daemon of another version', async () => {
+  it('a daemon of another version, until it is replaced', async () => {
     const patient = await Patient.admit();
+    await writeFile(join(patient.bin, 'no-manager'), '');
+    const older = await copyOfVersion('0.0.9', patient.sandbox.directory);
+    await patient.follow(`'${process.execPath}' '${older}' up`);
+    const { level, command } = await patient.finding('daemon-version');
+    expect({ level, command }).toEqual({ level: 'warn', command: 'codex-authd down && codex-authd up' });
+    await patient.follow(command);
+    expect(await patient.finding('daemon-version')).toMatchObject({ level: 'ok' });
+    await patient.follow('codex-authd down');
+    await installUnit(patient, '/usr/bin/env codex-authd run');
     const { socket } = patient.sandbox;
     const daemon = await startScriptedDaemon(socket, {
       'GET /v1/status': json({ ...statusBody(socket), version: '0.0.9' }),
     });
     onTestFinished(() => daemon.close());
-    expect(await patient.finding('daemon-version')).toMatchObject({
-      level: 'warn',
-      command: 'systemctl --user restart codex-authd.service',
-    });
+    expect(await patient.finding('daemon-version')).toMatchObject({ command: 'codex-authd up' });
   });
 
   it('another daemon that keeps the same file, until it is ended', async () => {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { examine } from '../../src/doctor/examine.js';
 import type { Finding } from '../../src/doctor/finding.js';
@@ -20,8 +21,10 @@ const PROGRAMS = {
   systemctl: `case "$*" in
     '--user is-enabled codex-authd.service') cat "$BIN/enablement" ;;
     '--user enable codex-authd.service') echo enabled > "$BIN/enablement" ;;
+    '--user show --property=Version') test ! -e "$BIN/no-manager" ;;
     *) exit 1 ;;
   esac`,
+  'codex-authd': `exec '${process.execPath}' '${fileURLToPath(new URL('../../bin/codex-authd.js', import.meta.url))}' "$@"`,
   loginctl: `case "$1" in
     show-user) cat "$BIN/linger" ;;
     enable-linger) echo yes > "$BIN/linger" ;;

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { findSocket } from '../../client/find-socket.js';
 import { AuthdError, systemErrorCode } from '../../errors.js';
 import type { Command } from '../command.js';
@@ -17,6 +18,7 @@ export const run: Command = async ({ settings, env, json, output }) => {
   }
   const left = await whoAnswers(socket);
   if (left !== null) {
+    await refuseStranger(left.pid);
     await endProcess(left.pid);
     const did = `stop the daemon (pid ${String(left.pid)})`;
     await say(did);
@@ -26,6 +28,19 @@ export const run: Command = async ({ settings, env, json, output }) => {
   else if (done.length === 0) await output.data('nothing to do: no daemon runs\n');
   return EXIT.ok;
 };
+
+/**
+ * The daemon tells its pid as its own kernel counts: where it runs in another container, somebody else has that number here.
+ *
+ * @throws AuthdError `service`
+ */
+async function refuseStranger(pid: number): Promise<void> {
+  const words = await readFile(`/proc/${String(pid)}/cmdline`, 'utf8').catch(() => null);
+  if (words?.includes('codex-authd') !== false) return;
+  throw new AuthdError('service', `pid ${String(pid)} is no codex-authd here: nothing was stopped`, {
+    hint: 'the daemon runs in another container: stop it there',
+  });
+}
 
 const LOOK_AGAIN_MS = 50;
 /** A rotation in flight is finished first. */

@@ -4,6 +4,7 @@ import { AuthdError } from '../../errors.js';
 import { stateDirectory } from '../../os/paths.js';
 import { DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS, type AccountStatus } from '../../protocol.js';
 import type { DaemonCommand } from '../../service/daemon-command.js';
+import { readVersion } from '../../version.js';
 import type { Command, Invocation } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { plain } from '../output.js';
@@ -70,6 +71,10 @@ async function startAlone(
   const before = await whoAnswers(command.socket);
   if (before !== null) {
     await say(`a daemon runs already (pid ${String(before.pid)})`);
+    if (before.version !== readVersion())
+      output.hint(
+        `it is of version ${before.version}; to replace it: \`codex-authd down && codex-authd up\``,
+      );
     return;
   }
   output.hint(

@@ -3,7 +3,12 @@ import { access } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { quoteForShell } from '../../os/quote-for-shell.js';
 import { fail, ok, warn } from '../finding.js';
-import { findInstalledService, isLingering, readEnablement } from '../installed-service.js';
+import {
+  findInstalledService,
+  hasServiceManager,
+  isLingering,
+  readEnablement,
+} from '../installed-service.js';
 import type { Check, Scene } from '../scene.js';
 
 const INSTALL = 'codex-authd service install';
@@ -13,8 +18,11 @@ export const checkService: Check<Scene> = {
   id: 'service',
   run: async ({ env, platform }) => {
     const service = await findInstalledService(env, platform);
-    if (service === null)
-      return warn('no service is installed: the daemon does not start by itself', INSTALL);
+    if (service === null) {
+      if (await hasServiceManager(env, platform))
+        return warn('no service is installed: the daemon does not start by itself', INSTALL);
+      return ok('there is no service manager here: `codex-authd up` starts the daemon in the background');
+    }
     const { file, words } = service;
     if (words.length === 0) return fail(`${file} starts nothing`, INSTALL);
     for (const path of words.slice(0, 2).filter((word) => isAbsolute(word))) {

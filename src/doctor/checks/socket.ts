@@ -5,6 +5,7 @@ import { LONGEST_SOCKET_PATH_BYTES } from '../../os/paths.js';
 import { quoteForShell } from '../../os/quote-for-shell.js';
 import { readVersion } from '../../version.js';
 import { fail, ok, warn } from '../finding.js';
+import { findInstalledService } from '../installed-service.js';
 import type { Check, ConfiguredScene } from '../scene.js';
 
 /** Whether a daemon answers. */
@@ -43,13 +44,14 @@ export const checkSocketDirectory: Check<ConfiguredScene> = {
 /** Whether the daemon is of this version. */
 export const checkDaemonVersion: Check<ConfiguredScene> = {
   id: 'daemon-version',
-  run: ({ daemon }) => {
+  run: async ({ daemon, env, platform }) => {
     if (daemon instanceof AuthdError) return ok('no daemon runs');
     const version = readVersion();
     if (daemon.version === version) return ok(version);
+    const isService = (await findInstalledService(env, platform)) !== null;
     return warn(
       `the daemon is of version ${daemon.version}, this command line of ${version}`,
-      'systemctl --user restart codex-authd.service',
+      isService ? 'codex-authd up' : 'codex-authd down && codex-authd up',
     );
   },
 };
