@@ -23,6 +23,15 @@ export async function whoAnswers(socket: string): Promise<StatusBody | null> {
   }
 }
 
+/**
+ * Who answers, and is not called into being by the question: whoever connects to a socket that a service manager holds
+ * has the service started.
+ */
+export async function whoRuns(socket: string, manager: ServiceManager): Promise<StatusBody | null> {
+  const { listens, running } = await manager.status();
+  return listens && !running ? null : whoAnswers(socket);
+}
+
 /** The line that starts the daemon where nothing else does. */
 export function runLine({ node, script, args }: DaemonCommand): string {
   return [node, script, ...args].map(quoteForShell).join(' ');

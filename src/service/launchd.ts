@@ -65,6 +65,7 @@ export function launchd(env: Environment): ServiceManager {
         enabled: isThere && code === 0,
         active: /^\s*state = (.+)$/m.exec(stdout)?.[1] ?? 'not loaded',
         running: pid !== undefined,
+        listens: code === 0,
         pid: pid === undefined ? null : Number(pid),
         detail: null,
         files: isThere ? [path] : [],

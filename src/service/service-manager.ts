@@ -12,6 +12,8 @@ export interface ServiceStatus {
   /** Whether it runs, in the manager's own word: `active`, `failed`, … */
   readonly active: string;
   readonly running: boolean;
+  /** Whether the manager itself holds the socket, and starts the service for whoever connects. */
+  readonly listens: boolean;
   readonly pid: number | null;
   /** What the daemon last said of itself; null if it said nothing. */
   readonly detail: string | null;

@@ -11,6 +11,11 @@ import type { DaemonCommand } from './daemon-command.js';
 /** What systemd ends with where a namespace, a capability or another user cannot be had (systemd.exec(5)). */
 const REFUSED_SANDBOX = ['217', '218', '226'];
 
+const UNITS = [SOCKET_UNIT, SERVICE_UNIT];
+
+/** In these states a service is there for its clients. */
+const UP = ['active', 'reloading'];
+
 /** The service as two units of the user's own systemd. */
 export function systemd(env: Environment): ServiceManager {
   const paths = unitPaths(env);
@@ -31,22 +36,34 @@ export function systemd(env: Environment): ServiceManager {
     return installed === bare[1]?.text ? bare : filesOf(command, 'full');
   }
 
+  async function stateOf(unit: string): Promise<string> {
+    return (await showUnit(unit, ['ActiveState'], env))['ActiveState'] ?? '';
+  }
+
   async function isActive(unit: string): Promise<boolean> {
-    const { ActiveState: state = '' } = await showUnit(unit, ['ActiveState'], env);
-    return ['active', 'activating', 'reloading'].includes(state);
+    return [...UP, 'activating'].includes(await stateOf(unit));
+  }
+
+  /** What was started in vain too often is not started again for a while, whatever was mended since. */
+  async function planForgetting(): Promise<readonly Step[]> {
+    const states = await Promise.all(UNITS.map(stateOf));
+    const failed = UNITS.filter((_unit, index) => ['failed', 'activating'].includes(states[index] ?? ''));
+    return failed.length === 0 ? [] : [control('reset-failed', ...failed)];
   }
 
   async function planInstall(command: DaemonCommand, restart: boolean): Promise<readonly Step[]> {
     const changed = await changedFiles(await files(command));
-    const [runs, listens] = await Promise.all([isActive(SERVICE_UNIT), isActive(SOCKET_UNIT)]);
+    const [state, listens] = await Promise.all([stateOf(SERVICE_UNIT), isActive(SOCKET_UNIT)]);
     const isMoved = listens && changed.some(({ path }) => path === paths.socket);
-    const stays = runs && listens && !isMoved;
+    const stays = UP.includes(state) && listens && !isMoved;
     return [
       ...(isMoved ? [control('stop', SOCKET_UNIT, SERVICE_UNIT)] : []),
       ...changed.map(writing),
       ...(changed.length > 0 ? [control('daemon-reload')] : []),
       ...((await isEnabled(env)) ? [] : [control('enable', '--quiet', SOCKET_UNIT, SERVICE_UNIT)]),
-      ...(stays ? [] : [control('start', SOCKET_UNIT), control('start', SERVICE_UNIT)]),
+      ...(stays ? [] : await planForgetting()),
+      // One that is between two starts in vain may have read what is mended by now.
+      ...(stays ? [] : [control('start', SOCKET_UNIT), control('restart', SERVICE_UNIT)]),
       ...(stays && (restart || changed.length > 0) ? [control('restart', SERVICE_UNIT)] : []),
     ];
   }
@@ -65,16 +82,16 @@ export function systemd(env: Environment): ServiceManager {
       const socket = listen.replace(/ \(Stream\)$/, '');
       return [
         control('disable', '--quiet', '--now', SOCKET_UNIT, SERVICE_UNIT),
+        ...(await planForgetting()),
         ...there.map(removing),
         control('daemon-reload'),
         ...(socket === '' ? [] : [removingDirectory(dirname(socket))]),
       ];
     },
     async planStop() {
-      const units = [SOCKET_UNIT, SERVICE_UNIT];
-      const active = await Promise.all(units.map(isActive));
+      const active = await Promise.all(UNITS.map(isActive));
       // The socket first: a client that asks would start the service again.
-      return active.includes(true) ? [control('stop', ...units)] : [];
+      return active.includes(true) ? [control('stop', ...UNITS)] : [];
     },
     status: () => readServiceStatus(env),
     async planRescue(command) {
@@ -122,13 +139,15 @@ async function readServiceStatus(env: Environment): Promise<ServiceStatus> {
   const files: string[] = [];
   for (const path of [paths.socket, paths.service]) if ((await readIfThere(path)) !== null) files.push(path);
   const shown = await showUnit(SERVICE_UNIT, ['ActiveState', 'MainPID', 'StatusText'], env);
+  const { ActiveState: listening = '' } = await showUnit(SOCKET_UNIT, ['ActiveState'], env);
   const { ActiveState: active = 'unknown', MainPID: pid = '0', StatusText: detail = '' } = shown;
   return {
     manager: 'systemd',
     installed: files.length === 2,
     enabled: await isEnabled(env),
     active,
-    running: active === 'active' || active === 'reloading',
+    running: UP.includes(active),
+    listens: listening === 'active',
     pid: pid === '0' ? null : Number(pid),
     detail: detail === '' ? null : detail,
     files,

@@ -51,6 +51,7 @@ async function endProcess(pid: number): Promise<void> {
   const { setTimeout: sleep } = await import('node:timers/promises');
   const giveUpMs = performance.now() + LONGEST_STOP_MS;
   for (let signal: NodeJS.Signals | 0 = 'SIGTERM'; send(pid, signal); signal = 0) {
+    if (await isZombie(pid)) return;
     if (performance.now() > giveUpMs) {
       throw new AuthdError('timeout', `the daemon (pid ${String(pid)}) does not stop`, {
         hint: `look at its log; \`kill -KILL ${String(pid)}\` loses no login`,
@@ -58,6 +59,12 @@ async function endProcess(pid: number): Promise<void> {
     }
     await sleep(LOOK_AGAIN_MS);
   }
+}
+
+/** In a container whose first process waits for nobody, one that has ended stays in the table for ever. */
+async function isZombie(pid: number): Promise<boolean> {
+  const state = await readFile(`/proc/${String(pid)}/status`, 'utf8').catch(() => '');
+  return /^State:\tZ/m.test(state);
 }
 
 /** Whether the process is there; signal 0 only asks. */

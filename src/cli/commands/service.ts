@@ -4,7 +4,7 @@ import type { Command, Invocation } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { plain } from '../output.js';
 import { installService, perform } from '../perform.js';
-import { daemonMeant, refuseForeign, runLine, whoAnswers } from '../service-call.js';
+import { daemonMeant, refuseForeign, runLine, whoAnswers, whoRuns } from '../service-call.js';
 
 type Action = (invocation: Invocation, manager: ServiceManager) => Promise<number>;
 
@@ -38,7 +38,7 @@ async function install(invocation: Invocation, manager: ServiceManager): Promise
   for (const path of passingPaths(command)) {
     output.hint(`${path} may be gone after the next update of Node: install the service again then`);
   }
-  const { isOutdated } = await refuseForeign(manager, await running(command.socket, manager));
+  const { isOutdated } = await refuseForeign(manager, await whoRuns(command.socket, manager));
   const dryRun = switches.has('dry-run');
   const say = sayIn(invocation);
   const done = await installService(manager, command, { restart: isOutdated, dryRun, say }, output);
@@ -81,12 +81,6 @@ async function print(invocation: Invocation, manager: ServiceManager): Promise<n
   if (json) await output.json({ manager: manager.name, files });
   else await output.data(files.map(({ path, text }) => `# ${plain(path)}\n${text}`).join('\n'));
   return EXIT.ok;
-}
-
-/** A socket that systemd holds while the service is down answers nobody before that is started. */
-async function running(socket: string, manager: ServiceManager): ReturnType<typeof whoAnswers> {
-  const { installed, running: isUp } = await manager.status();
-  return installed && !isUp ? null : whoAnswers(socket);
 }
 
 function sayIn({ json, output }: Invocation): (text: string) => Promise<void> {

@@ -10,7 +10,7 @@ import { EXIT } from '../exit-codes.js';
 import { plain } from '../output.js';
 import { installService } from '../perform.js';
 import { readSeconds } from '../seconds.js';
-import { daemonMeant, refuseForeign, whoAnswers } from '../service-call.js';
+import { daemonMeant, refuseForeign, whoAnswers, whoRuns } from '../service-call.js';
 import { describeExpiry } from '../show-credential.js';
 import { formatWhen } from '../when.js';
 
@@ -54,9 +54,7 @@ async function startService(
 ): Promise<void> {
   const { managerOf } = await import('../../service/service-manager.js');
   const manager = await managerOf(env);
-  const { installed, running } = await manager.status();
-  const answering = installed && !running ? null : await whoAnswers(command.socket);
-  const { isOutdated } = await refuseForeign(manager, answering);
+  const { isOutdated } = await refuseForeign(manager, await whoRuns(command.socket, manager));
   const done = await installService(manager, command, { restart: isOutdated, dryRun: false, say }, output);
   if (done.length === 0) await say('the service is installed and runs');
 }

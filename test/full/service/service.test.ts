@@ -305,6 +305,53 @@ describe('the service, under a real user manager', () => {
     await once(daemon, 'close');
   });
 
+  it('does not take it away from one that runs by hand while the service is stopped, either', async () => {
+    await install();
+    expect((await cli('down')).code).toBe(0);
+    const daemon = manager.start(process.execPath, join(app, 'bin', 'codex-authd.js'), 'run');
+    try {
+      await until(async () => (await cli('status')).code === 0);
+      const before = await stat(manager.socket);
+      for (const again of [['service', 'install'], ['up']]) {
+        expect(await cli(...again)).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining('a daemon that is no service answers'),
+        });
+      }
+      expect((await stat(manager.socket)).ino).toBe(before.ino);
+    } finally {
+      daemon.kill('SIGTERM');
+      await once(daemon, 'close');
+    }
+  });
+
+  it('that was given up is started again as soon as what was wrong is mended', async () => {
+    await install();
+    const config = join(manager.home, '.config', 'codex-authd');
+    await mkdir(config, { recursive: true });
+    await manager.write(join(config, 'config.toml'), 'this is no TOML');
+    manager.own(manager.home);
+    await dropIn(['[Unit]', 'StartLimitBurst=3']);
+    await manager.systemctl('restart', 'codex-authd.service');
+    await until(async () => (await manager.property('codex-authd.service', 'SubState')) === 'failed');
+    await manager.run('rm', '-r', config);
+    expect(await cli('up')).toMatchObject({ code: 0, stderr: '' });
+    expect((await cli('token')).code).toBe(0);
+  });
+
+  it('is uninstalled also after it was given up, and after somebody removed one of its units', async () => {
+    await install();
+    await dropIn(['ExecStartPre=/bin/false', '[Unit]', 'StartLimitBurst=3']);
+    await manager.systemctl('restart', 'codex-authd.service');
+    await until(async () => (await manager.property('codex-authd.service', 'ActiveState')) === 'failed');
+    await manager.run('rm', join(manager.home, '.config', 'systemd', 'user', 'codex-authd.socket'));
+    expect(await cli('service', 'uninstall')).toMatchObject({ code: 0, stderr: '' });
+    const { stdout } = await manager.systemctl('list-units', '--all', '--plain', '--no-legend');
+    expect(stdout).not.toContain('codex-authd');
+    const left = await readdir(join(manager.home, '.config', 'systemd'), { recursive: true });
+    expect(left.filter((name) => /codex-authd\.(service|socket)$/.test(name))).toEqual([]);
+  });
+
   it('is uninstalled without a trace', async () => {
     await install();
     expect(await cli('service', 'uninstall')).toMatchObject({ code: 0 });
