@@ -4,8 +4,8 @@ import { Household, rotateOnce, settled } from './household.js';
 import { SmallDisk } from './mounts.js';
 import { rested } from './rest.js';
 
-/** Room for a journal, or for an auth.json and what replaces it, and not for much more. */
-const DISK_BYTES = 2 * 1024 * 1024;
+/** Room for a journal beside one that could not be done with yet, or for an auth.json and what replaces it. */
+const DISK_BYTES = 3 * 1024 * 1024;
 
 it.each(['home', 'state'] as const)(
   'a full disk below the %s directory is found out before a token is sent, and forgotten when there is room',
@@ -59,7 +59,8 @@ it('a disk that fills up while the server is asked costs nothing: the room had b
   while ((await successor.account()).state !== 'fresh');
   await rotateOnce(successor);
   expect(endpoint.sentTwice()).toEqual([]);
-  expect(await household.leftovers()).toEqual([]);
+  // The next tick removes what there was no room to remember.
+  while ((await household.leftovers()).length > 0) await successor.account();
 });
 
 async function furnish(): Promise<{ household: Household; home: SmallDisk; state: SmallDisk }> {
