@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { AuthdError } from '../errors.js';
 import type { Environment } from '../os/paths.js';
 import type { DaemonCommand } from './daemon-command.js';
+import { withoutInheritance } from './inheritance.js';
 
 /** A daemon that was started and outlives whoever started it. */
 export interface BackgroundDaemon {
@@ -25,7 +26,7 @@ const TAIL_BYTES = 4096;
  * @throws AuthdError `service` if it cannot be started
  */
 export async function startInBackground(
-  { node, script, args }: DaemonCommand,
+  { node, script, args, environment }: DaemonCommand,
   env: Environment,
   logFile: string,
 ): Promise<BackgroundDaemon> {
@@ -35,7 +36,7 @@ export async function startInBackground(
   const child = spawn(node, [script, ...args], {
     detached: true,
     cwd: '/',
-    env: { ...env },
+    env: { ...withoutInheritance(env), ...environment },
     stdio: ['ignore', 'ignore', log.fd],
   });
   await log.close();

@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Environment } from '../os/paths.js';
 
@@ -24,10 +24,15 @@ interface Flags {
   readonly config?: string;
 }
 
-const VARIABLES = [
+/** Relative to where the caller is: nobody who starts a service is there. */
+const PATHS = [
   ...['CODEX_HOME', 'CODEX_AUTHD_SOCKET', 'XDG_CONFIG_HOME', 'XDG_STATE_HOME'],
+  ...['CODEX_CA_CERTIFICATE', 'SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS'],
+];
+/** Several paths in one variable. */
+const PATH_LISTS = ['SSL_CERT_DIR'];
+const WORDS = [
   ...['CODEX_REFRESH_TOKEN_URL_OVERRIDE', 'CODEX_APP_SERVER_LOGIN_CLIENT_ID'],
-  ...['CODEX_CA_CERTIFICATE', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS'],
   ...['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'],
   ...['https_proxy', 'http_proxy', 'all_proxy', 'no_proxy'],
 ];
@@ -39,10 +44,20 @@ export async function describeDaemon(flags: Flags, env: Environment, socket: str
   if (flags.config !== undefined) args.push('--config', resolve(flags.config));
   if (flags.socket !== undefined) args.push('--socket', resolve(flags.socket));
   const environment: Record<string, string> = {};
-  for (const name of VARIABLES) {
-    const value = env[name];
-    if (value !== undefined && value !== '') environment[name] = value;
-  }
+  const take = (names: readonly string[], read: (value: string) => string): void => {
+    for (const name of names) {
+      const value = env[name];
+      if (value !== undefined && value !== '') environment[name] = read(value);
+    }
+  };
+  take(PATHS, (path) => resolve(path));
+  take(PATH_LISTS, (paths) =>
+    paths
+      .split(delimiter)
+      .map((path) => resolve(path))
+      .join(delimiter),
+  );
+  take(WORDS, (word) => word);
   return {
     node: await realpath(process.execPath),
     script: await realpath(fileURLToPath(new URL('../../bin/codex-authd.js', import.meta.url))),

@@ -38,6 +38,11 @@ export async function findLaunchSocket(env: Environment): Promise<number | undef
   return (await loadLaunchSockets())?.(SOCKET_NAME)[0];
 }
 
+/** An environment without them: for a daemon that nobody of these starts. */
+export function withoutInheritance(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !VARIABLES.includes(name)));
+}
+
 /** Takes them out of an environment, so that no command that the daemon runs takes them for its own. */
 export function forgetInheritance(env: NodeJS.ProcessEnv): void {
   for (const name of VARIABLES) Reflect.deleteProperty(env, name);

@@ -1,5 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { expect, it } from 'vitest';
 import { ownSandbox } from '../support/daemon-process.js';
 import { chatgptFile, makeLoginTokens, writeAuthFile } from '../support/login-file.js';
@@ -28,6 +28,24 @@ it('starts the daemon in the background where there is no service manager, and `
     code: 0,
     stdout: 'nothing to do: no daemon runs\n',
   });
+});
+
+it('`up` keeps the home that it was called with, also where that is relative to the caller', async () => {
+  const sandbox = await ownSandbox();
+  const home = join(sandbox.directory, 'elsewhere');
+  await mkdir(home, { mode: 0o700 });
+  await writeAuthFile(join(home, 'auth.json'), chatgptFile(makeLoginTokens()));
+  const env = { ...sandbox.env, CODEX_HOME: relative(process.cwd(), home), NOTIFY_SOCKET: '/not-ours' };
+  const up = await runCli(sandbox, ['up'], { env });
+  try {
+    expect(up).toMatchObject({ code: 0 });
+    const status = await runCli(sandbox, ['status', '--json'], { env });
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      accounts: [{ auth_file: join(home, 'auth.json'), state: 'fresh' }],
+    });
+  } finally {
+    await runCli(sandbox, ['down'], { env });
+  }
 });
 
 it('`up` starts nothing without a login, and says how to get one', async () => {
