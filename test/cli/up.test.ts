@@ -1,5 +1,5 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ownSandbox } from '../support/daemon-process.js';
 import { chatgptFile, makeLoginTokens, writeAuthFile } from '../support/login-file.js';
@@ -35,7 +35,7 @@ it('`up` keeps the home that it was called with, also where that is relative to 
   const home = join(sandbox.directory, 'elsewhere');
   await mkdir(home, { mode: 0o700 });
   await writeAuthFile(join(home, 'auth.json'), chatgptFile(makeLoginTokens()));
-  const env = { ...sandbox.env, CODEX_HOME: relative(process.cwd(), home), NOTIFY_SOCKET: '/not-ours' };
+  const env = { ...sandbox.env, CODEX_HOME: 'elsewhere', NOTIFY_SOCKET: '/not-ours' };
   const up = await runCli(sandbox, ['up'], { env });
   try {
     expect(up).toMatchObject({ code: 0 });
