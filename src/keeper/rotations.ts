@@ -205,7 +205,10 @@ export class Rotations {
     if (isBuried) await this.#clearJournal(spent);
     const { login: now, published } = contents.ledger;
     for (const each of [login, now]) {
-      if (each.kind === 'chatgpt') this.#setbacks.clear(each.refreshToken.fingerprint);
+      if (each.kind !== 'chatgpt') continue;
+      const { fingerprint } = each.refreshToken;
+      // What is only put back into the file may have been sent before, without an answer.
+      if (isFirst || !this.#doubted.has(fingerprint)) this.#setbacks.clear(fingerprint);
     }
     const access = harvest?.tokens.accessToken ?? null;
     const isNew = access !== null && !(isFirst && access.equals(login.credential.accessToken));

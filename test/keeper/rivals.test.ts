@@ -338,6 +338,25 @@ describe('a token of which nobody knows whether it was spent', () => {
     expect(world.journal.left.size).toBe(0);
   });
 
+  it('stays one where it is put back into the file, which an older Codex had made older', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const old = world.file.text;
+    const keeper = await world.keeper();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    world.server.answers = [{ kind: 'lost', message: 'connection reset' }];
+    await keeper.refresh({ waitMs: MINUTE }).catch(() => undefined);
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    world.file.text = old;
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    await world.clock.advance(49 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-2']);
+    await world.clock.advance(2 * MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-2', 'refresh-2']);
+  });
+
   it('stays as patient as the server asked, where the lock was lost for a moment', async () => {
     const { world, keeper } = await doubting();
     const ask = { status: 429, body: '{"error":"slow_down"}', retryAfter: '3600', date: null };
