@@ -20,7 +20,11 @@ export interface IncidentPort {
   save(told: string): Promise<void>;
 }
 
-type Work = () => Promise<void>;
+interface Work {
+  readonly run: () => Promise<void>;
+  /** What a person has to do is never dropped. */
+  readonly isDroppable: boolean;
+}
 
 /** A hook that takes its whole time at each event must not fill the memory. */
 const MOST_WAITING = 64;
@@ -93,12 +97,13 @@ export class Notices {
     if (this.#told.get(account) === incident) return;
     this.#told.set(account, incident);
     const store = this.#options.incidentsOf(account, authFile);
-    this.#enqueue(async () => {
+    const run = async (): Promise<void> => {
       if ((await store.load()) === incident) return;
       await this.#tell(snapshot);
       // Afterwards: told twice is better than never.
       await store.save(incident);
-    });
+    };
+    this.#enqueue({ run, isDroppable: false });
   }
 
   async #tell(snapshot: KeeperSnapshot): Promise<void> {
@@ -111,7 +116,8 @@ export class Notices {
   }
 
   #hook(notice: Notice): void {
-    if (this.#settings.onEvent !== null) this.#enqueue(() => this.#runHook(notice));
+    if (this.#settings.onEvent !== null)
+      this.#enqueue({ run: () => this.#runHook(notice), isDroppable: true });
   }
 
   async #runHook(notice: Notice): Promise<void> {
@@ -125,8 +131,9 @@ export class Notices {
   }
 
   #enqueue(work: Work): void {
-    if (this.#waiting.length >= MOST_WAITING) {
-      this.#waiting.shift();
+    const oldest = this.#waiting.findIndex(({ isDroppable }) => isDroppable);
+    if (this.#waiting.length >= MOST_WAITING && oldest !== -1) {
+      this.#waiting.splice(oldest, 1);
       this.#options.log.warn({}, 'the command of `on_event` is too slow: an event was dropped');
     }
     this.#waiting.push(work);
@@ -138,7 +145,7 @@ export class Notices {
   async #work(): Promise<void> {
     for (let work = this.#waiting.shift(); work !== undefined; work = this.#waiting.shift()) {
       try {
-        await work();
+        await work.run();
       } catch (error) {
         this.#options.log.warn({ err: error }, 'an event could not be told');
       }
