@@ -48,6 +48,19 @@ it('`up` keeps the home that it was called with, also where that is relative to 
   }
 });
 
+it('two `up` at once start one daemon, and both say that it runs', async () => {
+  const sandbox = await ownSandbox();
+  await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(makeLoginTokens()));
+  try {
+    const both = await Promise.all([runCli(sandbox, ['up']), runCli(sandbox, ['up'])]);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    const pids = both.map(({ stdout }) => /\(pid (\d+)\)/.exec(stdout)?.[1]);
+    expect(new Set(pids).size).toBe(1);
+  } finally {
+    await runCli(sandbox, ['down']);
+  }
+});
+
 it('`up` starts nothing without a login, and says how to get one', async () => {
   const sandbox = await ownSandbox();
   const { code, stdout, stderr } = await runCli(sandbox, ['up']);

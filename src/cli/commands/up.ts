@@ -81,18 +81,32 @@ async function startAlone(
   const { startInBackground } = await import('../../service/background.js');
   const logFile = join(stateDirectory(env), 'daemon.log');
   const daemon = await startInBackground(command, env, logFile);
-  await Promise.race([daemon.failed, untilAnswered(command.socket)]);
-  daemon.letGo();
-  await say(`started in the background (pid ${String(daemon.pid)}), log: ${logFile}`);
+  const over = new AbortController();
+  try {
+    await Promise.race([daemon.failed, untilAnswered(command.socket, over.signal)]);
+  } catch (error) {
+    // Somebody else may have started one in the same instant, which is about to answer.
+    await untilAnswered(command.socket, over.signal, ANOTHERS_START_MS).catch(() => {
+      throw error;
+    });
+  } finally {
+    over.abort();
+    daemon.letGo();
+  }
+  const running = await whoAnswers(command.socket);
+  if (running === null || running.pid === daemon.pid)
+    await say(`started in the background (pid ${String(daemon.pid)}), log: ${logFile}`);
+  else await say(`a daemon runs already (pid ${String(running.pid)})`);
 }
 
 const LOOK_AGAIN_MS = 50;
 const LONGEST_START_MS = 30_000;
+const ANOTHERS_START_MS = 3_000;
 
-async function untilAnswered(socket: string): Promise<void> {
+async function untilAnswered(socket: string, signal: AbortSignal, limitMs = LONGEST_START_MS): Promise<void> {
   const { setTimeout: sleep } = await import('node:timers/promises');
-  const giveUpMs = performance.now() + LONGEST_START_MS;
-  while ((await whoAnswers(socket)) === null) {
+  const giveUpMs = performance.now() + limitMs;
+  while (!signal.aborted && (await whoAnswers(socket)) === null) {
     if (performance.now() > giveUpMs) {
       throw new AuthdError('timeout', `the daemon was started, and nobody answers on ${socket}`);
     }
