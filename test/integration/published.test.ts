@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AuthdError, publish, unpublish } from '../../src/index.js';
@@ -191,7 +191,8 @@ describe('a published directory', () => {
     const { json } = await stage.daemon().ask('/v1/refresh', 'POST');
     // The token of before may be put there first: only the new one is the end of it.
     while ((await publishedFingerprint(directory)) !== json['fingerprint']);
-    await rm(directory, { recursive: true });
+    // In one step: the daemon may still be busy in there.
+    await rename(directory, `${directory}.gone`);
     await stage.daemon().ask('/v1/refresh', 'POST');
     expect((await publication(stage, 'failing')).hint).toContain('--stop');
     await expect(access(directory, constants.F_OK)).rejects.toThrow();
