@@ -19,8 +19,9 @@ const MOST_STATES = 8;
  */
 export class AccountLock {
   readonly #options: AccountLockOptions;
-  #paths = '';
-  #locks: readonly FileLock[] = [];
+  #locks: ReadonlyMap<string, FileLock> = new Map();
+  /** Where our word has told of our journals, and is to go on telling: some may be left, also while the lock is not held. */
+  #told: readonly string[] = [];
   #tenure: object | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #otherStates: readonly string[] = [];
@@ -32,7 +33,7 @@ export class AccountLock {
 
   /** False from the moment that another machine may have taken the lock: nothing is sent or stored then. */
   get held(): boolean {
-    return this.#tenure !== null && this.#locks.every((lock) => !lock.isCompromised);
+    return this.#tenure !== null && [...this.#locks.values()].every((lock) => !lock.isCompromised);
   }
 
   /** Which taking of the lock this is: another one after every break. Null if it is not taken. */
@@ -62,7 +63,10 @@ export class AccountLock {
 
   /** `isUnsettled`: a journal is left, so whoever takes the lock next is told where. */
   release(isUnsettled = false): Promise<void> {
-    return this.#inTurn(() => this.#release(isUnsettled));
+    return this.#inTurn(() => {
+      this.#told = [];
+      return this.#release(() => isUnsettled);
+    });
   }
 
   /** One after the other: who asks while somebody else is taking the lock must not meet himself. */
@@ -75,12 +79,12 @@ export class AccountLock {
   async #ensure(): Promise<'held' | 'taken'> {
     const paths = await this.#locate();
     try {
-      const isHeld = this.held && paths.join('\0') === this.#paths;
+      const isHeld = this.held && paths.join('\0') === [...this.#locks.keys()].join('\0');
       if (!isHeld) await this.#takeAll(paths);
       this.#refusal = null;
       return isHeld ? 'held' : 'taken';
     } catch (error) {
-      await this.#release(this.#knowsOthers).catch(() => undefined);
+      await this.#letGo().catch(() => undefined);
       this.#refusal = explain(error);
       throw this.#refusal;
     }
@@ -98,9 +102,10 @@ export class AccountLock {
   }
 
   async #takeAll(paths: readonly string[]): Promise<void> {
-    await this.#release(this.#knowsOthers);
+    this.#told = this.#told.filter((each) => paths.includes(each));
+    await this.#letGo();
     for (const each of paths) await this.#take(each);
-    this.#paths = paths.join('\0');
+    this.#told = paths;
     this.#tenure = {};
   }
 
@@ -110,23 +115,24 @@ export class AccountLock {
       this.#remember(last);
       return [stateDirectory, ...this.#otherStates];
     });
-    this.#locks = [...this.#locks, lock];
+    this.#locks = new Map(this.#locks).set(path, lock);
   }
 
-  async #release(keepsWord: boolean): Promise<void> {
-    const locks = this.#locks;
-    this.#locks = [];
+  /** For now: whoever is killed, or refused, before it is taken again must still be heard of. */
+  #letGo(): Promise<void> {
+    const knowsOthers = this.#otherStates.length > 0;
+    return this.#release((path) => knowsOthers || this.#told.includes(path));
+  }
+
+  async #release(keepsWordAt: (path: string) => boolean): Promise<void> {
+    const locks = [...this.#locks];
+    this.#locks = new Map();
     this.#tenure = null;
     const failures: unknown[] = [];
-    for (const lock of locks.toReversed()) {
-      await lock.release(keepsWord).catch((error: unknown) => failures.push(error));
+    for (const [path, lock] of locks.toReversed()) {
+      await lock.release(keepsWordAt(path)).catch((error: unknown) => failures.push(error));
     }
     if (failures.length > 0) throw failures[0];
-  }
-
-  /** Whoever follows must hear of them too, until what is in there has been taken up. */
-  get #knowsOthers(): boolean {
-    return this.#otherStates.length > 0;
   }
 
   #remember(states: readonly string[]): void {

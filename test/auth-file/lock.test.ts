@@ -352,6 +352,61 @@ describe('a lock that is lost before anybody has noticed', () => {
   });
 });
 
+describe('the word of the lock', () => {
+  it('stays where the lock is lost, until it is had again and let go of with nothing left to tell', async () => {
+    const [home, other] = [await scratchDir(), await scratchDir()];
+    const [file, link] = [join(home, 'auth.json'), join(other, 'auth.json')];
+    await writeFile(file, '{}');
+    await symlink(file, link);
+    let isLost = false;
+    let isRefused = false;
+    const losing: SharedLocks = {
+      ...sharedLocks,
+      take: async (at, onLost) => {
+        if (isRefused && at.startsWith(home))
+          throw Object.assign(new Error('EIO: it failed'), { code: 'EIO' });
+        const taken = await sharedLocks.take(at, onLost);
+        if (taken === null) return null;
+        return {
+          get isCompromised() {
+            return isLost;
+          },
+          confirm: () => taken.confirm(),
+          release: () => taken.release(),
+        };
+      },
+    };
+    const lock = new AccountLock({ ...REAL, path: link, sharedLocks: losing });
+    await lock.ensure();
+    isLost = true;
+    isRefused = true;
+    await expect(lock.ensure()).rejects.toMatchObject({ code: 'storage' });
+    expect(lock.held).toBe(false);
+    for (const each of [file, link]) {
+      const word: unknown = JSON.parse(await readFile(`${each}.codex-authd.owner`, 'utf8'));
+      expect(word).toMatchObject({ states: ['/state'] });
+    }
+    isLost = false;
+    isRefused = false;
+    expect(await lock.ensure()).toBe('taken');
+    await lock.release();
+    expect([await readdir(home), await readdir(other)]).toEqual([['auth.json'], ['auth.json']]);
+  });
+
+  it('goes from where auth.json no longer is: nobody looks there for our journals', async () => {
+    const [home, other] = [await scratchDir(), await scratchDir()];
+    const path = join(other, 'auth.json');
+    await symlink(join(home, 'auth.json'), path);
+    const lock = lockOf(path);
+    await lock.ensure();
+    expect(await readdir(home)).toContain('auth.json.codex-authd.owner');
+    await rm(path);
+    await writeFile(path, '{}');
+    expect(await lock.ensure()).toBe('taken');
+    expect(await readdir(home)).toEqual([]);
+  });
+});
+
 describe('the word of whoever had the lock before', () => {
   it('is not written over where the disk does not give it: it tells where his journals are', async () => {
     const path = join(await scratchDir(), 'auth.json');
