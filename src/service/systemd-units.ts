@@ -37,7 +37,9 @@ function readShipped(name: string): Promise<string> {
 }
 
 function commandLines({ node, script, args, environment }: DaemonCommand): string[] {
-  const words = [node, script, ...args].map((word) => quote(word.replaceAll('$', '$$$$')));
+  // A variable may stand in any word but the first, which is taken as it is.
+  const rest = [script, ...args].map((word) => word.replaceAll('$', '$$$$'));
+  const words = [node, ...rest].map(quote);
   const variables = Object.entries(environment).map(
     ([name, value]) => `Environment=${quote(`${name}=${value}`)}`,
   );

@@ -5,7 +5,7 @@ import { summarize } from '../../src/service/summary.js';
 import { renderUnits } from '../../src/service/systemd-units.js';
 
 const COMMAND: DaemonCommand = {
-  node: '/usr/bin/node',
+  node: '/opt/$tools/bin/node',
   script: '/opt/my $tools/100%/codex-authd.js',
   args: ['run', '--codex-home', '/srv/"codex"'],
   environment: { HTTPS_PROXY: 'http://ada:p%40ss@proxy.example.test' },
@@ -15,7 +15,7 @@ const COMMAND: DaemonCommand = {
 describe('the units', () => {
   it('name this Node and this script, each word as systemd reads it', async () => {
     const { service, socket } = await renderUnits(COMMAND, { XDG_RUNTIME_DIR: '/run/user/1000' }, 'full');
-    const line = String.raw`ExecStart=/usr/bin/node "/opt/my $$tools/100%%/codex-authd.js" run --codex-home "/srv/\"codex\""`;
+    const line = String.raw`ExecStart=/opt/$tools/bin/node "/opt/my $$tools/100%%/codex-authd.js" run --codex-home "/srv/\"codex\""`;
     expect(service).toContain(`\n${line}\n`);
     expect(service).toContain('\nEnvironment=HTTPS_PROXY=http://ada:p%%40ss@proxy.example.test\n');
     expect(service).not.toContain('/usr/bin/env');
