@@ -178,7 +178,7 @@ async function sweep(
 ): Promise<void> {
   if (!lock.held) return;
   try {
-    const count = await removeLeftovers(fs, await locateRealFile(fs, path));
+    const count = await removeLeftovers(fs, await locateRealFile(fs, path), () => lock.held);
     if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
     for (const store of stores) await store.sweep();
   } catch (error) {

@@ -35,14 +35,14 @@ export class AuthFile {
    *
    * @throws AuthdError `storage`
    */
-  async stage(size: number): Promise<Stage> {
+  async stage(size: number, isLockHeld: () => boolean): Promise<Stage> {
     const realPath = await this.#locate();
     const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
       withCodexLocks(this.#fs, this.path, realPath, this.#clock, work);
     // A lock file that cannot be taken is found out now, not when the token is spent.
     await exclusively(() => Promise.resolve());
     // One that could not be removed when it was given up.
-    await removeLeftovers(this.#fs, realPath).catch(() => undefined);
+    await removeLeftovers(this.#fs, realPath, isLockHeld).catch(() => undefined);
     const isInPlace = async (): Promise<boolean> => (await this.#locate()) === realPath;
     return openStage(this.#fs, realPath, size, { exclusively, isInPlace });
   }

@@ -114,12 +114,23 @@ class OpenStage implements Stage {
   }
 }
 
-/** Removes temporary files that a killed daemon left beside the real file. Only under the account's lock. */
-export async function removeLeftovers(fs: FileSystem, realPath: string): Promise<number> {
+/**
+ * Removes temporary files that a killed daemon left beside the real file, as long as the lock for it is held: whoever has
+ * stood still and lost it may meet one that is being used. Resolves to how many.
+ */
+export async function removeLeftovers(
+  fs: FileSystem,
+  realPath: string,
+  isLockHeld: () => boolean = () => true,
+): Promise<number> {
   const directory = dirname(realPath);
-  const leftovers = (await fs.readdir(directory)).filter((name) => name.startsWith(stagePrefix(realPath)));
-  for (const name of leftovers) await removeLeftover(fs, join(directory, name));
-  return leftovers.length;
+  let count = 0;
+  for (const name of await fs.readdir(directory)) {
+    if (!name.startsWith(stagePrefix(realPath)) || !isLockHeld()) continue;
+    await removeLeftover(fs, join(directory, name));
+    count += 1;
+  }
+  return count;
 }
 
 /** Where others may write, one may go by itself, and a directory of such a name is none. */

@@ -3,7 +3,7 @@ import { REASONS } from '../core/reasons.js';
 import type { BaseUrls } from '../core/base-urls.js';
 import { loginIn, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
-import { readAhead, type Harvest } from './harvest.js';
+import { isOurs, readAhead, type Harvest } from './harvest.js';
 import { Harvests } from './harvests.js';
 import { Ledger, type Entry, type Writer } from './ledger.js';
 import type { HoldingsPort, LogPort, RecordPort } from './ports.js';
@@ -112,6 +112,9 @@ export class Contents {
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
     this.#inFile = inFile;
     this.#stamp = reading.stamp;
+    // Neither its rename nor its journal is known to outlive a loss of power: nobody hears of it before one of them is.
+    const isAfloat = pending !== null && !pending.isDurable && isOurs(pending, inFile);
+    if (isAfloat && this.ledger.login.kind === 'chatgpt') return;
     const login = ahead ?? inFile;
     if (login.kind !== 'none') time.witness(login.credential.accessToken);
     const entry = await this.ledger.enter(login, writer, writtenAtMs, time.now());

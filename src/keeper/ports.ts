@@ -18,11 +18,11 @@ export interface AuthFilePort {
   /** The file once its writer has finished. */
   readSettled(): Promise<Reading>;
   /**
-   * Makes sure that a text of about `size` bytes can be stored.
+   * Makes sure that a text of about `size` bytes can be stored. What is left of others goes only while the lock is held.
    *
    * @throws AuthdError `storage`
    */
-  stage(size: number): Promise<StagePort>;
+  stage(size: number, isLockHeld: () => boolean): Promise<StagePort>;
 }
 
 /** Room that is ready to become the new auth.json. */

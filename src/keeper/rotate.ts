@@ -62,7 +62,7 @@ export async function rotate(
 
     rehearse(before.text, clock.now());
     const send = await endpoint.prepare();
-    stage = await authFile.stage(Buffer.byteLength(before.text));
+    stage = await authFile.stage(Buffer.byteLength(before.text), () => lock.held);
     const startedAtMs = clock.now();
     journal = await openJournal(ports, { spent: known.fingerprint, startedAtMs });
 
@@ -104,7 +104,7 @@ export async function storeHarvest(harvest: Harvest, ports: RotationPorts): Prom
   let stage: StagePort | null = null;
   try {
     await ports.lock.ensure();
-    stage = await ports.authFile.stage(0);
+    stage = await ports.authFile.stage(0, () => ports.lock.held);
     return await store(harvest, ports, stage);
   } catch (error) {
     return { kind: 'not_stored', detail: describeError(error) };

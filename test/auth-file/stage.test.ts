@@ -72,13 +72,13 @@ describe('committing a new auth.json', () => {
     const [path, real] = [join(home, 'auth.json'), join(elsewhere, 'work.json')];
     await writeFile(path, 'old');
     const file = new AuthFile(path, systemFileSystem, systemClock);
-    const stage = await file.stage(3);
+    const stage = await file.stage(3, HELD);
     await rename(path, real);
     await symlink(real, path);
     expect(await stage.commit('old', 'new')).toBe(false);
     await stage.discard();
     expect(await readlink(path)).toBe(real);
-    const next = await file.stage(3);
+    const next = await file.stage(3, HELD);
     expect(await next.commit('old', 'new')).toBe(true);
     expect(await readFile(real, 'utf8')).toBe('new');
   });
@@ -89,7 +89,7 @@ describe('committing a new auth.json', () => {
     const [before, now] = [join(elsewhere, 'before.json'), join(elsewhere, 'now.json')];
     for (const copy of [before, now]) await writeFile(copy, 'old');
     await symlink(before, path);
-    const stage = await new AuthFile(path, systemFileSystem, systemClock).stage(3);
+    const stage = await new AuthFile(path, systemFileSystem, systemClock).stage(3, HELD);
     await rm(path);
     await symlink(now, path);
     expect(await stage.commit('old', 'new')).toBe(false);
@@ -104,7 +104,7 @@ describe('committing a new auth.json', () => {
     const real = join(elsewhere, 'work.json');
     await writeFile(real, 'old');
     await symlink(real, join(home, 'auth.json'));
-    const stage = await new AuthFile(join(home, 'auth.json'), systemFileSystem, systemClock).stage(3);
+    const stage = await new AuthFile(join(home, 'auth.json'), systemFileSystem, systemClock).stage(3, HELD);
     expect(await readdir(home)).toEqual(['auth.json', 'auth.lock']);
     expect(await stage.commit('old', 'new')).toBe(true);
     expect(await readlink(join(home, 'auth.json'))).toBe(real);
@@ -193,6 +193,17 @@ describe('committing a new auth.json', () => {
     await left.discard();
   });
 
+  it('leaves what the next daemon has made where this one stood still, and has lost the lock', async () => {
+    const directory = await scratchDir();
+    const path = join(directory, 'auth.json');
+    await writeFile(path, 'old');
+    const theirs = await openStage(systemFileSystem, path, 3);
+    const late = await new AuthFile(path, systemFileSystem, systemClock).stage(3, () => false);
+    expect(await theirs.commit('old', 'new')).toBe(true);
+    expect(await readFile(path, 'utf8')).toBe('new');
+    await late.discard();
+  });
+
   it('is removed by the next stage, where it could not be removed by its own', async () => {
     const directory = await scratchDir();
     const path = join(directory, 'auth.json');
@@ -204,15 +215,17 @@ describe('committing a new auth.json', () => {
         isReadOnly.now ? Promise.reject(systemError('EROFS')) : systemFileSystem.unlink(name),
     };
     const file = new AuthFile(path, fs, systemClock);
-    const first = await file.stage(3);
+    const first = await file.stage(3, HELD);
     isReadOnly.now = true;
     await first.discard();
     isReadOnly.now = false;
-    const second = await file.stage(3);
+    const second = await file.stage(3, HELD);
     expect(await second.commit('old', 'new')).toBe(true);
     expect((await readdir(directory)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 });
+
+const HELD = (): boolean => true;
 
 function wrapFiles(wrap: (file: OpenFile) => OpenFile): FileSystem {
   return { ...systemFileSystem, open: async (...args) => wrap(await systemFileSystem.open(...args)) };

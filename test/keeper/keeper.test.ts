@@ -361,6 +361,21 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(world.journal.left.size).toBe(0);
   });
 
+  it('tells nobody of them before one of the two is durable: the journal, or the rename', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failAfterRename = [new Error('EIO')];
+    world.journal.sealFailure = new Error('EROFS');
+    const keeper = await world.keeper();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'not_stored', serving: true });
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 1 });
+    await world.clock.advance(MINUTE);
+    expect(keeper.state.name).toBe('fresh');
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
   it('tries a last time to store them when it is stopped', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);
