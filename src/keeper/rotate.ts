@@ -78,7 +78,7 @@ export async function rotate(
       // It tells of the sending before, too.
       if (!isDoubted) await ports.journal.clear(known.fingerprint);
       if (lock.held) return { kind: 'overtaken', harvest: null };
-      return blocked('locked_elsewhere', 'the lock was lost before anything was sent');
+      return blocked('locked_elsewhere', LOST_UNSENT);
     }
     const isDurable = await seal(journal);
 
@@ -112,6 +112,8 @@ export async function storeHarvest(harvest: Harvest, ports: RotationPorts): Prom
     await stage?.discard().catch(() => undefined);
   }
 }
+
+const LOST_UNSENT = 'the lock was lost before anything was sent';
 
 /** A writer that tears the file, or one that is quicker than the comparison, is given this many chances to finish. */
 const STORE_ATTEMPTS = 8;
@@ -159,7 +161,9 @@ async function seal(journal: OpenJournalPort): Promise<boolean> {
   }
 }
 
-async function openJournal({ journal }: RotationPorts, intent: Intent): Promise<OpenJournalPort> {
+async function openJournal({ journal, lock }: RotationPorts, intent: Intent): Promise<OpenJournalPort> {
+  // Whoever begins a journal removes those that were never begun: another one's may be just that.
+  if (!lock.held) throw new AuthdError('already_running', LOST_UNSENT);
   try {
     return await journal.begin(intent);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AuthdError } from '../../src/errors.js';
 import { fingerprintOf } from '../support/tokens.js';
 import { answered, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
@@ -40,6 +40,21 @@ describe('while the connection is made', () => {
     expect(world.server.sent).toEqual([]);
     expect(world.journal.left.size).toBe(0);
   });
+});
+
+it('begins no journal where the lock was lost while room was made', async () => {
+  const world = new World();
+  world.logIn(10 * HOUR, 8 * HOUR);
+  const stage = world.file.stage.bind(world.file);
+  world.file.stage = () => {
+    world.lock.held = false;
+    return stage();
+  };
+  const begin = vi.spyOn(world.journal, 'begin');
+  const keeper = await world.keeper();
+  expect(keeper.state.reason).toBe('locked_elsewhere');
+  expect(begin).not.toHaveBeenCalled();
+  expect(world.server.sent).toEqual([]);
 });
 
 describe('an answer that was lost', () => {
