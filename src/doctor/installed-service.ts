@@ -65,9 +65,11 @@ export function wordsOfUnit(text: string): string[] {
   const lines = [...text.matchAll(/^ExecStart=[-@:+!|]*(.*)$/gm)];
   const line = lines.at(-1)?.[1] ?? '';
   const words = [...line.matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|(\S+)/g)];
-  return words.map(([, double, single, bare]) =>
-    (double ?? single ?? bare ?? '').replaceAll('%%', '%').replace(/\\(["\\])/g, '$1'),
-  );
+  return words.map(([, double, single, bare], index) => {
+    const word = (double ?? single ?? bare ?? '').replaceAll('%%', '%').replace(/\\(["\\])/g, '$1');
+    // Into the first one systemd puts no variable.
+    return index === 0 ? word : word.replaceAll('$$', '$');
+  });
 }
 
 /** The strings in the array after `ProgramArguments`. */

@@ -1,4 +1,4 @@
-import { chmod, chown, link, mkdir, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -120,11 +120,15 @@ describe('what is found in the files, and mended by the command that is printed'
     onTestFinished(() => rm(home, { recursive: true, force: true }));
     await writeAuthFile(join(home, 'auth.json'), chatgptFile(patient.endpoint.login()));
     const env = { CODEX_HOME: home };
+    const another = await readFile(patient.authFile, 'utf8');
     const { level, found, command } = await patient.finding('file-system', env);
     expect({ level, found }).toEqual({
       level: 'warn',
       found: 'auth.json lies on tmpfs: the login is gone when the machine starts anew',
     });
+    await expect(patient.follow(command, env)).rejects.toThrow('failed');
+    expect(await readFile(patient.authFile, 'utf8')).toBe(another);
+    await unlink(patient.authFile);
     expect((await patient.follow(command, env))['CODEX_HOME']).toBeUndefined();
     expect((await patient.finding('auth-file')).found).toBe(patient.authFile);
   });

@@ -4,12 +4,14 @@ import { chmod, cp, mkdir, readFile, symlink, unlink, writeFile } from 'node:fs/
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { findLastingHolder, judgeHolder, judgeRival } from '../../src/doctor/checks/locks.js';
 import { judgeCodex } from '../../src/doctor/checks/codex.js';
 import { installKoffi } from '../../src/doctor/checks/koffi.js';
 import { checkNode } from '../../src/doctor/checks/node.js';
 import { wordsOfAgent, wordsOfUnit } from '../../src/doctor/installed-service.js';
 import type { Scene } from '../../src/doctor/scene.js';
 import { holdersIn } from '../../src/os/lock-holders.js';
+import { runCli } from '../cli/run-cli.js';
 import { startScriptedDaemon, json, statusBody } from '../cli/scripted-daemon.js';
 import { DaemonProcess } from '../support/daemon-process.js';
 import { chatgptFile, writeAuthFile } from '../support/login-file.js';
@@ -24,10 +26,11 @@ async function startRival(argv0: string, file: string, args: readonly string[]):
     await ended;
   });
   await once(child.stdout, 'data');
-  return { ended };
+  return { ended, stop: () => child.kill('SIGKILL') };
 }
 
 interface Rival {
+  readonly stop: () => void;
   readonly ended: Promise<unknown>;
 }
 
@@ -179,6 +182,11 @@ describe('what is found on the machine', () => {
     expect(
       wordsOfUnit('ExecStart=/old\n[x]\nExecStart=-"/opt/my node/bin/node" \'/a b.js\' run 100%%\n'),
     ).toEqual(['/opt/my node/bin/node', '/a b.js', 'run', '100%']);
+    expect(wordsOfUnit('ExecStart=/opt/$a/node /opt/$$b/authd.js run\n')).toEqual([
+      '/opt/$a/node',
+      '/opt/$b/authd.js',
+      'run',
+    ]);
     expect(wordsOfUnit('[Service]\n')).toEqual([]);
     const plist =
       '<key>ProgramArguments</key>\n<array>\n<string>/a &amp; b/node</string><string>run</string></array>';
@@ -196,6 +204,28 @@ describe('what is found of the daemon', () => {
     expect(await patient.finding('socket')).toMatchObject({ level: 'ok' });
     expect(await patient.finding('service')).toMatchObject({ level: 'ok' });
     await patient.follow('codex-authd down');
+  });
+
+  it('that it runs and does not answer, until it is replaced', async () => {
+    const patient = await Patient.admit();
+    await writeFile(join(patient.bin, 'no-manager'), '');
+    await patient.follow('codex-authd up');
+    const status = await runCli(patient.sandbox, ['status', '--json']);
+    const { pid } = JSON.parse(status.stdout) as { pid: number };
+    onTestFinished(() => patient.follow('codex-authd down').then(() => undefined));
+    process.kill(pid, 'SIGSTOP');
+    const cure = `kill -KILL ${String(pid)} && codex-authd up`;
+    for (const id of ['socket', 'account-lock']) {
+      expect(await patient.finding(id)).toMatchObject({
+        level: 'fail',
+        found: expect.stringContaining('does not answer'),
+        command: cure,
+      });
+    }
+    await patient.follow(cure);
+    for (const id of ['socket', 'account-lock', 'login']) {
+      expect(await patient.finding(id)).toMatchObject({ level: 'ok' });
+    }
   });
 
   it('a socket whose path is too long for one, until another is chosen', async () => {
@@ -282,6 +312,36 @@ describe('what is found of the daemon', () => {
     await patient.follow(command);
     await rival.ended;
     expect(await patient.finding('codex-locks')).toMatchObject({ level: 'ok' });
+  });
+
+  it("nothing of Codex's lock where it is held for a moment, as it is whenever Codex writes", async () => {
+    const patient = await Patient.admit();
+    const lock = join(patient.sandbox.codexHome, 'auth.lock');
+    await writeFile(lock, '');
+    const writer = await startRival('flock', 'flock', ['--no-fork', lock, 'sh', '-c', 'echo held; exec cat']);
+    const holder = await findLastingHolder(lock, async () => {
+      writer.stop();
+      await writer.ended;
+    });
+    expect(judgeHolder(lock, holder)).toMatchObject({ level: 'ok' });
+  });
+
+  it('whom it cannot end from here: the pid 0 of another container would be oneself', () => {
+    expect(judgeHolder('/home/ada/.codex/auth.lock', 0)).toMatchObject({
+      level: 'warn',
+      command: 'lslocks --output COMMAND,PID,PATH',
+    });
+    const owner = {
+      pid: 7,
+      host: '4f2a9c',
+      machine: 'this one',
+      flock: true,
+      socket: '/run/authd.sock',
+      states: [],
+      since: '2026-11-01T00:00:00.000Z',
+    };
+    expect(judgeRival(owner, 0)).toMatchObject({ level: 'fail', command: "docker exec '4f2a9c' kill 7" });
+    expect(judgeRival(owner, 1234)).toMatchObject({ level: 'fail', command: 'kill 1234' });
   });
 
   it('in the table of locks only who holds one, by the inode', () => {

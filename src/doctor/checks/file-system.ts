@@ -43,8 +43,9 @@ export const checkFileSystem: Check<AccountScene> = {
     if (type === undefined) return ok('not known yet: the directory is not there');
     const { name, flaw } = platform === 'linux' ? fileSystemOf(type) : UNKNOWN;
     if (flaw === null) return ok(name);
-    // Moved, never copied: two files with one refresh token end the login.
-    const move = `mkdir -p -m 700 "$HOME"/.codex && mv ${quoteForShell(path)} "$HOME"/.codex/ && unset CODEX_HOME`;
+    // Moved, never copied: two files with one refresh token end the login. And over no other login.
+    const goal = '"$HOME"/.codex';
+    const move = `mkdir -p -m 700 ${goal} && test ! -e ${goal}/auth.json && mv ${quoteForShell(path)} ${goal}/ && unset CODEX_HOME`;
     return warn(`auth.json lies on ${name}: ${flaw}`, move);
   },
 };

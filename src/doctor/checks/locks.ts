@@ -1,5 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readOwner, type LockOwner } from '../../auth-file/lock-owner.js';
 import { locateRealFile } from '../../auth-file/locate.js';
 import { AuthdError } from '../../errors.js';
@@ -22,7 +23,7 @@ export const checkCodexLocks: Check<AccountScene> = {
 /** Whether the daemon that answers here is the one that keeps the file. */
 export const checkAccountLock: Check<AccountScene> = {
   id: 'account-lock',
-  run: async ({ path, daemon }) => {
+  run: async ({ path, daemon, socketPath }) => {
     const real = await locateRealFile(fs, path);
     const ownerFile = `${real}.codex-authd.owner`;
     const owner = await readOwner(fs, ownerFile).catch(() => null);
@@ -35,12 +36,50 @@ export const checkAccountLock: Check<AccountScene> = {
       return ok(`the daemon with pid ${String(owner.pid)} left its lock behind; the next one takes it over`);
     }
     if (owner.pid === here) return ok(`kept by the daemon with pid ${String(owner.pid)}`);
-    return fail(
-      `kept by another codex-authd, with pid ${String(owner.pid)} and the socket ${owner.socket}`,
-      `kill ${String(owner.pid)}`,
-    );
+    const holder = holders === undefined || holders.includes(owner.pid) ? owner.pid : holders[0];
+    if (owner.socket === socketPath && daemon instanceof AuthdError && holder === owner.pid) {
+      return fail(
+        `kept by the daemon with pid ${String(holder)}, which does not answer`,
+        replaceHung(holder),
+      );
+    }
+    return judgeRival(owner, holder);
   },
 };
+
+/**
+ * The daemon that keeps one of these files for this socket, by its pid; null if none is seen to: one that holds its locks
+ * and does not answer has come to a stop.
+ */
+export async function findKeeper(authFiles: readonly string[], socket: string): Promise<number | null> {
+  for (const path of authFiles) {
+    const ownerFile = `${await locateRealFile(fs, path)}.codex-authd.owner`;
+    const owner = await readOwner(fs, ownerFile).catch(() => null);
+    if (owner?.socket !== socket || owner.machine !== identifyMachine()) continue;
+    const holders = await findLockHolders(ownerFile);
+    if (holders?.includes(owner.pid) === true) return owner.pid;
+  }
+  return null;
+}
+
+/** No other signal reaches a process that stands still, and this one costs no login (docs/durability.md). */
+export function replaceHung(pid: number): string {
+  return `kill -KILL ${String(pid)} && codex-authd up`;
+}
+
+/** `holder` is its pid as it is counted here, which in a container is another one than it tells; 0 from within another. */
+export function judgeRival({ pid, host, socket }: LockOwner, holder = 0): Verdict {
+  if (holder === 0) {
+    return fail(
+      `kept by another codex-authd, with pid ${String(pid)} in the container ${host}`,
+      `docker exec ${quoteForShell(host)} kill ${String(pid)}`,
+    );
+  }
+  return fail(
+    `kept by another codex-authd, with pid ${String(holder)} and the socket ${socket}`,
+    `kill ${String(holder)}`,
+  );
+}
 
 async function judgeCodexLock(path: string): Promise<Verdict> {
   const entry = await lstat(path).catch(() => null);
@@ -51,9 +90,30 @@ async function judgeCodexLock(path: string): Promise<Verdict> {
       `rmdir ${quoteForShell(path)}`,
     );
   }
-  const [holder] = (await findLockHolders(path)) ?? [];
+  return judgeHolder(path, await findLastingHolder(path));
+}
+
+/** Codex holds it for milliseconds, while it writes. */
+const LASTING_MS = 1000;
+
+/** Who holds a lock now and a while later; undefined if nobody is known to. */
+export async function findLastingHolder(
+  path: string,
+  wait: () => Promise<unknown> = () => sleep(LASTING_MS),
+): Promise<number | undefined> {
+  const first = (await findLockHolders(path)) ?? [];
+  if (first.length === 0) return undefined;
+  await wait();
+  const last = (await findLockHolders(path)) ?? [];
+  return last.find((pid) => first.includes(pid));
+}
+
+/** A process of another container has the pid 0, and a signal to that one goes to oneself. */
+export function judgeHolder(path: string, holder: number | undefined): Verdict {
   if (holder === undefined) return ok(`nobody holds ${path}`);
-  return warn(`the process ${String(holder)} holds ${path} at this moment`, `kill ${String(holder)}`);
+  if (holder === 0)
+    return warn(`a process in another container holds ${path}`, `lslocks --output COMMAND,PID,PATH`);
+  return warn(`the process ${String(holder)} has held ${path} for a while`, `kill ${String(holder)}`);
 }
 
 /** A process of another machine, or of this one before it started anew, cannot be looked at: its lock is renewed or not. */

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { AuthdError } from '../../errors.js';
 import { LONGEST_SOCKET_PATH_BYTES } from '../../os/paths.js';
 import { quoteForShell } from '../../os/quote-for-shell.js';
@@ -7,11 +7,12 @@ import { readVersion } from '../../version.js';
 import { fail, ok, warn } from '../finding.js';
 import { findInstalledService } from '../installed-service.js';
 import type { Check, ConfiguredScene } from '../scene.js';
+import { findKeeper, replaceHung } from './locks.js';
 
 /** Whether a daemon answers. */
 export const checkSocket: Check<ConfiguredScene> = {
   id: 'socket',
-  run: ({ daemon, socketPath }) => {
+  run: async ({ daemon, socketPath, settings }) => {
     const bytes = Buffer.byteLength(socketPath);
     if (bytes > LONGEST_SOCKET_PATH_BYTES) {
       return fail(
@@ -19,7 +20,15 @@ export const checkSocket: Check<ConfiguredScene> = {
         'export CODEX_AUTHD_SOCKET="$HOME"/.codex-authd/authd.sock',
       );
     }
-    if (daemon instanceof AuthdError) return fail(daemon.message, 'codex-authd up');
+    if (daemon instanceof AuthdError) {
+      const files = settings.accounts.map(({ codexHome }) => join(codexHome, 'auth.json'));
+      const hung = await findKeeper(files, socketPath);
+      if (hung === null) return fail(daemon.message, 'codex-authd up');
+      return fail(
+        `the daemon with pid ${String(hung)} does not answer: ${daemon.message}`,
+        replaceHung(hung),
+      );
+    }
     return ok(`the daemon answers at ${socketPath}`);
   },
 };
