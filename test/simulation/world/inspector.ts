@@ -56,6 +56,10 @@ export class Inspector implements Witness {
     this.#telling.onStart(process);
   }
 
+  onTurnedBack(process: VirtualProcess): void {
+    this.#sending.onTurnedBack(process);
+  }
+
   onConnected(process: VirtualProcess): void {
     this.#sending.onConnected(process);
   }

@@ -73,6 +73,10 @@ export class SendingJudge {
     for (const sending of this.#scene.sendings) if (sending.token === token) sending.excuse ??= LEASE_LOST;
   }
 
+  onTurnedBack(process: VirtualProcess): void {
+    this.#wishes.of(process).isTurnedBack = true;
+  }
+
   onConnected(process: VirtualProcess): void {
     this.#scene.world.forgetLooks(process);
   }
@@ -133,7 +137,8 @@ export class SendingJudge {
     const isDue = (grant?.expiresAtMs ?? 0) - timeline.nowMs <= server.lifetimeMs / 2;
     const isDemanded = timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
     const last = this.#scene.sendings.findLast((sending) => sending.process === process);
-    const isRetry = last?.access === null || this.#scene.isCutShort(fingerprint);
+    const isRetry = last?.access === null || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
+    wishes.isTurnedBack = false;
     if (isDue || isDemanded || isRetry || wasClockSet || wasStopped || hadDiskTrouble) return;
     const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
     if (reportedAtMs === undefined) return;

@@ -61,6 +61,8 @@ export interface Sending {
 }
 
 export interface Witness {
+  /** There was no way to the server. */
+  onTurnedBack(process: VirtualProcess): void;
   /** The connection is there, and nothing has left yet. */
   onConnected(process: VirtualProcess): void;
   onSend(process: VirtualProcess, token: string): Sending;
@@ -143,7 +145,10 @@ export class Network {
     const giveUpAtMs = timeline.monotonicMs + DEADLINE_MS;
     await process.operate('connect', '', () => undefined);
     await process.wait(this.#connectMs());
-    if (noWay !== null) return noWay;
+    if (noWay !== null) {
+      this.#witness.onTurnedBack(process);
+      return noWay;
+    }
     this.#witness.onConnected(process);
     try {
       if (!(await mayLeave())) return 'withheld';

@@ -11,6 +11,8 @@ interface Wish {
   orderAtMs: number;
   /** When the report came that made it send last. */
   drivenAtMs: number;
+  /** Whether it found no way to the server since it sent last: it tries that again, whatever is wished meanwhile. */
+  isTurnedBack: boolean;
 }
 
 /** What consumers wanted of each daemon. */
@@ -21,7 +23,7 @@ export class Wishes {
     const known = this.#byProcess.get(process);
     if (known !== undefined) return known;
     const never = { demandAtMs: -Infinity, orderAtMs: -Infinity, drivenAtMs: -Infinity };
-    const none = { reported: new Map<string, number>(), ...never };
+    const none = { reported: new Map<string, number>(), ...never, isTurnedBack: false };
     this.#byProcess.set(process, none);
     return none;
   }
