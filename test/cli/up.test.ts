@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { chown, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ownSandbox } from '../support/daemon-process.js';
@@ -59,6 +59,24 @@ it('two `up` at once start one daemon, and both say that it runs', async () => {
   } finally {
     await runCli(sandbox, ['down']);
   }
+});
+
+it.runIf(process.getuid?.() === 0)('nothing is started with sudo in a home of somebody else', async () => {
+  const sandbox = await ownSandbox();
+  const home = sandbox.directory;
+  const env = { ...sandbox.env, SUDO_UID: '65534' };
+  await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(makeLoginTokens()));
+  await chown(home, 65534, 65534);
+  for (const command of ['up', 'run']) {
+    const { code, stdout, stderr } = await runCli(sandbox, [command], { env });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(`with sudo, the daemon would keep ${home} as root`);
+    expect(stderr).toContain('hint: run it as yourself, without sudo');
+  }
+  await chown(home, 0, 0);
+  const ofRoot = await runCli(sandbox, ['up'], { env });
+  await runCli(sandbox, ['down'], { env });
+  expect(ofRoot).toMatchObject({ code: 0 });
 });
 
 it('`up` starts nothing without a login, and says how to get one', async () => {

@@ -1,6 +1,8 @@
 import type { Command } from '../command.js';
+import { refuseSudo } from '../refuse-sudo.js';
 
 export const run: Command = async ({ settings, account, env }) => {
+  await refuseSudo(env);
   const { runDaemon } = await import('../../daemon.js');
   return runDaemon({ flags: settings, env, account });
 };

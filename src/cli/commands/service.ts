@@ -4,6 +4,7 @@ import type { Command, Invocation } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { plain } from '../output.js';
 import { installService, perform } from '../perform.js';
+import { refuseSudo } from '../refuse-sudo.js';
 import { daemonMeant, refuseForeign, runLine, whoAnswers, whoRuns } from '../service-call.js';
 
 type Action = (invocation: Invocation, manager: ServiceManager) => Promise<number>;
@@ -33,6 +34,7 @@ export const run: Command = async (invocation) => {
 
 async function install(invocation: Invocation, manager: ServiceManager): Promise<number> {
   const { json, switches, output } = invocation;
+  await refuseSudo(invocation.env);
   const command = await daemonMeant(invocation);
   const { passingPaths } = await import('../../service/daemon-command.js');
   for (const path of passingPaths(command)) {

@@ -9,6 +9,7 @@ import type { Command, Invocation } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 import { plain } from '../output.js';
 import { installService } from '../perform.js';
+import { refuseSudo } from '../refuse-sudo.js';
 import { readSeconds } from '../seconds.js';
 import { daemonMeant, refuseForeign, whoAnswers, whoRuns } from '../service-call.js';
 import { describeExpiry } from '../show-credential.js';
@@ -20,6 +21,7 @@ const HOPELESS = ['logged_out', 'corrupt', 'unsupported'];
 export const run: Command = async (invocation) => {
   const { settings, account, env, json, options, output } = invocation;
   const wait = readSeconds(options, 'wait', LONGEST_WAIT_SECONDS) ?? DEFAULT_WAIT_SECONDS;
+  await refuseSudo(env);
   const { inspectAccounts } = await import('../../inspect.js');
   const found = await inspectAccounts({ flags: settings, env, account });
   const usable = found.filter(({ state }) => !HOPELESS.includes(state));
