@@ -1,10 +1,10 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { AuthdError } from '../errors.js';
 import { loadLaunchSockets } from '../os/launch-sockets.js';
 import type { Environment } from '../os/paths.js';
 import type { DaemonCommand } from './daemon-command.js';
+import { bootout, bootstrap, isLoaded, launchctl } from './launchctl.js';
 import { LABEL, renderPlist } from './launchd-plist.js';
 import { runTool } from './run-tool.js';
 import type { ServiceManager, ServiceStatus } from './service-manager.js';
@@ -16,7 +16,6 @@ export function launchd(env: Environment): ServiceManager {
   const path = join(home, 'Library', 'LaunchAgents', `${LABEL}.plist`);
   const domain = `gui/${String(process.getuid?.() ?? '')}`;
   const target = `${domain}/${LABEL}`;
-  const control = (...args: string[]): Step => launchctl(env, ...args);
 
   async function files(command: DaemonCommand): Promise<readonly ServiceFile[]> {
     const logFile = join(home, 'Library', 'Logs', `${LABEL}.log`);
@@ -24,12 +23,8 @@ export function launchd(env: Environment): ServiceManager {
     return [{ path, text: await renderPlist({ command, logFile, holdsSocket }) }];
   }
 
-  async function isLoaded(): Promise<boolean> {
-    return (await runTool('launchctl', ['print', target], env)).code === 0;
-  }
-
   async function planStop(): Promise<readonly Step[]> {
-    return (await isLoaded()) ? [control('bootout', target)] : [];
+    return (await isLoaded(env, target)) ? [bootout(env, target)] : [];
   }
 
   return {
@@ -38,16 +33,16 @@ export function launchd(env: Environment): ServiceManager {
     async planInstall(command, restart) {
       const [file] = await files(command);
       if (file === undefined) return [];
-      const loaded = await isLoaded();
+      const loaded = await isLoaded(env, target);
       if ((await readIfThere(file.path)) === file.text) {
-        if (!loaded) return [control('bootstrap', domain, path)];
-        return restart ? [control('kickstart', '-k', target)] : [];
+        if (!loaded) return [bootstrap(env, domain, path)];
+        return restart ? [launchctl(env, 'kickstart', '-k', target)] : [];
       }
       return [
-        ...(loaded ? [control('bootout', target)] : []),
+        ...(loaded ? [bootout(env, target)] : []),
         makingDirectory(dirname(command.socket)),
         writing(file),
-        control('bootstrap', domain, path),
+        bootstrap(env, domain, path),
       ];
     },
     async planUninstall() {
@@ -82,21 +77,6 @@ function makingDirectory(path: string): Step {
     run: async () => {
       await mkdir(path, { recursive: true, mode: 0o700 });
       await chmod(path, 0o700);
-    },
-  };
-}
-
-function launchctl(env: Environment, ...args: readonly string[]): Step {
-  const line = `launchctl ${args.join(' ')}`;
-  return {
-    does: `run \`${line}\``,
-    run: async () => {
-      const { code, stderr } = await runTool('launchctl', args, env);
-      if (code === 0) return;
-      const [why = 'no reason given'] = stderr.trim().split('\n');
-      throw new AuthdError('service', `\`${line}\` failed: ${why}`, {
-        hint: `look at \`launchctl print gui/$UID/${LABEL}\` and ~/Library/Logs/${LABEL}.log`,
-      });
     },
   };
 }
