@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AuthdError } from '../errors.js';
 import type { Environment } from '../os/paths.js';
@@ -16,12 +16,15 @@ export interface BackgroundDaemon {
   letGo(): void;
 }
 
+/** A log that is larger is put aside, in the place of the one before: nobody else looks after it. */
+const LARGEST_LOG_BYTES = 4 * 1024 * 1024;
+
 /** How much of the log's end is looked at for what went wrong. */
 const TAIL_BYTES = 4096;
 
 /**
- * Starts the daemon in a session of its own, its log at the end of `logFile` (0600): for machines without a service
- * manager. Nobody starts it again after a crash.
+ * Starts the daemon in a session of its own, its log at the end of `logFile` (0600), which is `.old` when it has got long: for
+ * machines without a service manager. Nobody starts it again after a crash.
  *
  * @throws AuthdError `service` if it cannot be started
  */
@@ -31,6 +34,7 @@ export async function startInBackground(
   logFile: string,
 ): Promise<BackgroundDaemon> {
   await mkdir(dirname(logFile), { recursive: true, mode: 0o700 });
+  await putAside(logFile);
   const log = await open(logFile, 'a', 0o600);
   const { size } = await log.stat();
   const child = spawn(node, [script, ...args], {
@@ -55,6 +59,11 @@ export async function startInBackground(
       child.unref();
     },
   };
+}
+
+async function putAside(logFile: string): Promise<void> {
+  const info = await stat(logFile).catch(() => null);
+  if ((info?.size ?? 0) > LARGEST_LOG_BYTES) await rename(logFile, `${logFile}.old`);
 }
 
 /** The last line that was written since the file had `from` bytes. */

@@ -1,5 +1,5 @@
-import { chown, mkdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ownSandbox } from '../support/daemon-process.js';
 import { chatgptFile, makeLoginTokens, writeAuthFile } from '../support/login-file.js';
@@ -56,6 +56,22 @@ it('two `up` at once start one daemon, and both say that it runs', async () => {
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
     const pids = both.map(({ stdout }) => /\(pid (\d+)\)/.exec(stdout)?.[1]);
     expect(new Set(pids).size).toBe(1);
+  } finally {
+    await runCli(sandbox, ['down']);
+  }
+});
+
+it('a log in the background that has got long is put aside when the daemon is started again', async () => {
+  const sandbox = await ownSandbox();
+  await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(makeLoginTokens()));
+  const log = join(sandbox.env['XDG_STATE_HOME'] ?? '', 'codex-authd', 'daemon.log');
+  await mkdir(dirname(log), { recursive: true, mode: 0o700 });
+  const long = 'x'.repeat(5 * 1024 * 1024);
+  await writeFile(log, long);
+  try {
+    expect(await runCli(sandbox, ['up'])).toMatchObject({ code: 0 });
+    expect(await readFile(`${log}.old`, 'utf8')).toBe(long);
+    expect(await readFile(log, 'utf8')).toMatch(/^\{.*"msg":"listening"/m);
   } finally {
     await runCli(sandbox, ['down']);
   }
