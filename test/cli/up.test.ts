@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { expect, it } from 'vitest';
+import { createInterface } from 'node:readline/promises';
+import { expect, it, onTestFinished } from 'vitest';
 import { ownSandbox } from '../support/daemon-process.js';
 import { chatgptFile, makeLoginTokens, writeAuthFile } from '../support/login-file.js';
-import { runCli } from './run-cli.js';
+import { CLI, runCli } from './run-cli.js';
 
 it('starts the daemon in the background where there is no service manager, and `token` then has one', async () => {
   const sandbox = await ownSandbox();
@@ -59,6 +61,24 @@ it('two `up` at once start one daemon, and both say that it runs', async () => {
   } finally {
     await runCli(sandbox, ['down']);
   }
+});
+
+it('`down` is done when the daemon has ended, also where nobody waits for it and it stays in the table', async () => {
+  const sandbox = await ownSandbox();
+  await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(makeLoginTokens()));
+  // As the first process of many a container: what has become `sleep` never asks how its children ended.
+  const parent = spawn('sh', ['-c', '"$0" "$1" run & exec sleep 600', process.execPath, CLI], {
+    env: sandbox.env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  onTestFinished(() => {
+    parent.kill('SIGKILL');
+  });
+  for await (const line of createInterface(parent.stderr)) if (line.includes('"msg":"listening"')) break;
+  const { stdout, ...down } = await runCli(sandbox, ['down']);
+  expect(down).toMatchObject({ code: 0 });
+  const [, pid] = /\(pid (\d+)\)/.exec(stdout) ?? [];
+  expect(await readFile(`/proc/${String(pid)}/status`, 'utf8')).toMatch(/^State:\tZ/m);
 });
 
 it('a log in the background that has got long is put aside when the daemon is started again', async () => {
