@@ -21,7 +21,7 @@ export function startDeadline(durationMs: number, caller: AbortSignal | undefine
   const timer = setTimeout(() => {
     controller.abort(
       new AuthdError('timeout', `the daemon did not answer within ${String(durationMs / 1000)} s`, {
-        hint: "look at the daemon's log; restart it if it hangs",
+        hint: '`codex-authd doctor` says whether it hangs, and how to replace it',
       }),
     );
   }, durationMs);

@@ -136,7 +136,7 @@ describe('token, when there is none to be had', () => {
     expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
     expect(stderr).toBe(
       'codex-authd: error: the daemon did not answer within 3 s\n' +
-        "codex-authd: hint: look at the daemon's log; restart it if it hangs\n",
+        'codex-authd: hint: `codex-authd doctor` says whether it hangs, and how to replace it\n',
     );
   }, 20_000);
 

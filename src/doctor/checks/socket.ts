@@ -54,7 +54,7 @@ export const checkSocketDirectory: Check<ConfiguredScene> = {
 export const checkDaemonVersion: Check<ConfiguredScene> = {
   id: 'daemon-version',
   run: async ({ daemon, env, platform }) => {
-    if (daemon instanceof AuthdError) return ok('no daemon runs');
+    if (daemon instanceof AuthdError) return ok('no daemon answers');
     const version = readVersion();
     if (daemon.version === version) return ok(version);
     const isService = (await findInstalledService(env, platform)) !== null;
