@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { onTestFinished } from 'vitest';
+import { join } from 'node:path';
+import { onTestFinished, vi } from 'vitest';
 import {
   openCredentialSource,
   type CredentialSource,
@@ -16,6 +17,7 @@ import {
   type ScriptedDaemon,
 } from '../cli/scripted-daemon.js';
 import { makeDeferred, type Deferred } from '../support/deferred.js';
+import { scratchDir } from '../support/scratch-dir.js';
 
 /** The `/v1/events` of a scripted daemon, every connection to it in the test's hands. */
 export class Streams {
@@ -95,4 +97,27 @@ export async function until(
 ): Promise<CredentialBody | null> {
   for await (const current of source) if (satisfied(current)) return current;
   throw new Error('the source was closed');
+}
+
+export const NEXT = {
+  ...CREDENTIAL,
+  generation: 9,
+  fingerprint: 'ba9876543210',
+  access_token: 'next.access.token',
+};
+
+export async function socketPath(): Promise<string> {
+  return join(await scratchDir(), 's');
+}
+
+/** RFC 3339. */
+export function secondsFromNow(seconds: number): string {
+  return new Date(Date.now() + seconds * 1000).toISOString();
+}
+
+export function freezeClock(): void {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
 }

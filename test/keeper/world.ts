@@ -332,3 +332,12 @@ export function gate(): { readonly open: () => void; readonly opened: Promise<vo
   });
   return { open, opened };
 }
+
+/** A world in which a rotation is due, and whose token endpoint answers it when the gate is opened. */
+export function dueWorld(): { world: World; open: () => void } {
+  const world = new World();
+  world.logIn(HOUR, 50 * MINUTE);
+  const { open, opened } = gate();
+  world.server.answers = [() => opened.then(() => world.server.rotation())];
+  return { world, open };
+}
