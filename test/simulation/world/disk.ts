@@ -119,6 +119,13 @@ export class Disk {
     return node instanceof Inode && node.durable !== null ? textOf(node.durable) : null;
   }
 
+  /** The text of a file that every loss of power would leave; null if not each would leave one. */
+  readCertain(path: string): string | null {
+    const node = this.findDurable(path);
+    const isCertain = node instanceof Inode && node.isSynced && node === this.find(path);
+    return isCertain ? textOf(node.now) : null;
+  }
+
   /**
    * The power goes. Of what was not synced, each name and each file has its old state or its new one, or, for a file,
    * something between.
