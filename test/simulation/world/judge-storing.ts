@@ -89,10 +89,7 @@ export class StoringJudge {
 
   onKilled(process: VirtualProcess): void {
     this.#scene.onDeath();
-    const { world } = this.#scene;
-    // Codex up to 0.166 empties the file, and then writes.
-    const isAnothersDraft =
-      this.#scene.isAnothersWriting && parseDocument(world.disk.read(world.realPath)) === null;
+    const isAnothersDraft = this.#isAnothersDraft;
     for (const sending of this.#scene.sendings) {
       if (sending.process === process && sending.end === 'pending' && sending.child === null) {
         sending.excuse ??= 'killed before the answer came';
@@ -105,9 +102,10 @@ export class StoringJudge {
   /** Called twice: before the power goes, for what must outlive it, and afterwards, for what has. */
   onPowerLoss(): void {
     this.#scene.onDeath();
-    // Codex up to 0.166 writes over what was safe, and syncs nothing.
-    const { world } = this.#scene;
-    const isAnothersDraft = this.#scene.isAnothersWriting && !world.isSynced(world.realPath);
+    // Codex up to 0.166 writes over what was safe, and syncs nothing; nor does who moves another file into its place.
+    const { disk, realPath } = this.#scene.world;
+    const isAnothersDraft =
+      this.#isAnothersDraft || (this.#scene.isAnothersWriting && disk.readCertain(realPath) === null);
     for (const sending of this.#scene.sendings) {
       if (sending.end === 'pending' && sending.child === null)
         sending.excuse ??= 'killed before the answer came';
@@ -115,6 +113,12 @@ export class StoringJudge {
       if (!sending.isSealed) sending.excuse ??= 'the power went before the answer was synced';
       this.#demandKept(sending, () => this.#scene.isDurable(sending));
     }
+  }
+
+  /** Codex up to 0.166 empties the file, and then writes; and somebody may put what is no document into its place. */
+  get #isAnothersDraft(): boolean {
+    const { disk, realPath } = this.#scene.world;
+    return this.#scene.isAnothersWriting && parseDocument(disk.read(realPath)) === null;
   }
 
   #demandKept(sending: Sending, isKept: () => boolean): void {

@@ -217,12 +217,6 @@ export class World implements Host {
 
   // What the inspector needs to see.
 
-  /** Whether every file that may lie there after a loss of power is synced. */
-  isSynced(path: string): boolean {
-    const nodes = [this.disk.find(path), this.disk.findDurable(path)];
-    return nodes.every((node) => node instanceof Inode && node.isSynced);
-  }
-
   /** Where a daemon has written down the rotation that spends a refresh token. */
   journalOf({ stateDirectory }: VirtualProcess, fingerprint: string): Inode | null {
     for (const [name, node] of this.disk.directories.get(stateDirectory)?.now ?? []) {
