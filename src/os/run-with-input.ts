@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { describeError } from '../errors.js';
 
 export interface RunOptions {
@@ -13,6 +13,8 @@ export type RunFailure = string | null;
 
 /** The first lines of what it says on stderr are told with its failure, and no more is kept. */
 const MOST_STDERR_CHARACTERS = 500;
+/** What is on its way when it ends is waited for; what it has left running may hold stderr open for ever. */
+const DRAIN_MS = 200;
 
 /** Runs a program in a process group of its own, without a shell. Rejects only if a word holds a NUL. */
 export function runWithInput(
@@ -21,34 +23,41 @@ export function runWithInput(
   { input, deadlineMs }: RunOptions,
 ): Promise<RunFailure> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { stdio: ['pipe', 'ignore', 'pipe'], detached: true });
+    const child: MaybePiped = spawn(file, args, { stdio: ['pipe', 'ignore', 'pipe'], detached: true });
+    child.once('error', (error) => {
+      clearTimeout(timer);
+      resolve(`cannot be run: ${describeError(error)}`);
+    });
+    const { stdin, stderr } = child;
     let complaint = '';
     let isLate = false;
+    const hangUp = (): void => {
+      stderr?.destroy();
+    };
     const timer = setTimeout(() => {
       isLate = true;
       killGroup(child.pid);
-      // What has left the group may hold stderr open for ever.
-      child.stderr.destroy();
+      hangUp();
     }, deadlineMs);
-    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+    stderr?.setEncoding('utf8').on('data', (piece: string) => {
       complaint = `${complaint}${piece}`.slice(0, MOST_STDERR_CHARACTERS);
     });
     // It need not read what it is told.
-    child.stdin.on('error', () => undefined).end(input);
-    const end = (failure: RunFailure): void => {
+    stdin?.on('error', () => undefined).end(input);
+    child.once('exit', () => {
       clearTimeout(timer);
-      resolve(failure);
-    };
-    child.once('error', (error) => {
-      end(`cannot be run: ${describeError(error)}`);
+      setTimeout(hangUp, DRAIN_MS).unref();
     });
     child.once('close', (code, signal) => {
-      if (isLate) end(`was killed after ${String(deadlineMs / 1000)} s`);
-      else if (code === 0) end(null);
-      else end(withComplaint(`ended with ${signal ?? String(code)}`, complaint));
+      if (isLate) resolve(`was killed after ${String(deadlineMs / 1000)} s`);
+      else if (code === 0) resolve(null);
+      else resolve(withComplaint(`ended with ${signal ?? String(code)}`, complaint));
     });
   });
 }
+
+/** Where no descriptor is left, a child has no pipes, against its type: its error comes all the same. */
+type MaybePiped = Omit<ChildProcess, 'stdin' | 'stderr'> & Partial<Pick<ChildProcess, 'stdin' | 'stderr'>>;
 
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;
