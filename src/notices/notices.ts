@@ -21,7 +21,7 @@ export interface IncidentPort {
 }
 
 interface Work {
-  readonly run: () => Promise<void>;
+  readonly run: () => Promise<unknown>;
   /** What a person has to do is never dropped. */
   readonly isDroppable: boolean;
 }
@@ -99,20 +99,24 @@ export class Notices {
     const store = this.#options.incidentsOf(account, authFile);
     const run = async (): Promise<void> => {
       if ((await store.load()) === incident) return;
-      await this.#tell(snapshot);
-      // Afterwards: told twice is better than never.
-      await store.save(incident);
+      const wasHeard = await this.#tell(snapshot);
+      // Afterwards: told twice is better than never. And where nobody was there, the next one who looks is told.
+      if (wasHeard) await store.save(incident);
+      else if (this.#told.get(account) === incident) this.#told.delete(account);
     };
     this.#enqueue({ run, isDroppable: false });
   }
 
-  async #tell(snapshot: KeeperSnapshot): Promise<void> {
+  /** Resolves to whether a desktop or the command has taken it. */
+  async #tell(snapshot: KeeperSnapshot): Promise<boolean> {
     const { log, now, showNotification } = this.#options;
+    let isShown = false;
     if (this.#settings.desktop) {
       const failure = await showNotification(snapshot);
+      isShown = failure === null;
       if (failure !== null) log.info({ failure }, 'no notification could be shown on a desktop');
     }
-    await this.#runHook(stateNotice('login_required', snapshot, now()));
+    return (await this.#runHook(stateNotice('login_required', snapshot, now()))) || isShown;
   }
 
   #hook(notice: Notice): void {
@@ -120,14 +124,16 @@ export class Notices {
       this.#enqueue({ run: () => this.#runHook(notice), isDroppable: true });
   }
 
-  async #runHook(notice: Notice): Promise<void> {
+  /** Resolves to whether there is a command, and it has taken the notice. */
+  async #runHook(notice: Notice): Promise<boolean> {
     const { onEvent, withToken } = this.#settings;
-    if (onEvent === null) return;
+    if (onEvent === null) return false;
     const failure = await this.#options.runHook(onEvent, notice);
-    if (failure === null) return;
+    if (failure === null) return true;
     // What it says may hold what it was given.
     const [what = ''] = withToken ? failure.split(':') : [failure];
     this.#options.log.warn({ event: notice.event, failure: what }, 'the command of `on_event` failed');
+    return false;
   }
 
   #enqueue(work: Work): void {
