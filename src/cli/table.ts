@@ -304,7 +304,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       {
         command: 'codex-authd completion bash',
-        does: 'for `source <(...)` in ~/.bashrc',
+        does: 'for `eval "$(...)"` in ~/.bashrc',
       },
       { command: 'codex-authd completion fish', does: 'for its completions directory' },
     ],

@@ -110,6 +110,11 @@ it.runIf(process.getuid?.() === 0)('nothing is started with sudo in a home of so
     expect(stderr).toContain('hint: run it as yourself, without sudo');
   }
   await chown(home, 0, 0);
+  await chown(sandbox.codexHome, 65534, 65534);
+  expect((await runCli(sandbox, ['up'], { env })).stderr).toContain(
+    `would keep ${sandbox.codexHome} as root`,
+  );
+  await chown(sandbox.codexHome, 0, 0);
   const ofRoot = await runCli(sandbox, ['up'], { env });
   await runCli(sandbox, ['down'], { env });
   expect(ofRoot).toMatchObject({ code: 0 });

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { judgeClock } from '../../src/doctor/checks/network.js';
+import { runCli } from '../cli/run-cli.js';
 import { Patient } from './patient.js';
 
 const CA = fileURLToPath(new URL('../support/tls/ca.pem', import.meta.url));
@@ -32,6 +34,21 @@ async function startPrivate(offsetMs = 0): Promise<Asked> {
     server.closeAllConnections();
   });
   return { url: `https://localhost:${String((server.address() as AddressInfo).port)}/oauth/token`, methods };
+}
+
+const RESTART = 'codex-authd down && codex-authd up';
+
+/** In the background, with these variables, as long as the test runs. */
+async function startDaemon(patient: Patient, env: Readonly<Record<string, string>>): Promise<void> {
+  await writeFile(join(patient.bin, 'no-manager'), '');
+  onTestFinished(() => patient.follow('codex-authd down').then(() => undefined));
+  await patient.follow('codex-authd up', env);
+}
+
+async function environmentOf(patient: Patient): Promise<string> {
+  const { stdout } = await runCli(patient.sandbox, ['status', '--json']);
+  const { pid } = JSON.parse(stdout) as { pid: number };
+  return readFile(`/proc/${String(pid)}/environ`, 'utf8');
 }
 
 describe('what is found on the way to the token endpoint', () => {
@@ -83,6 +100,38 @@ describe('what is found on the way to the token endpoint', () => {
       level: 'fail',
       command: `curl --head '${url}'`,
     });
+  });
+
+  it('that the daemon finds no way where there is one from here, until it is started from here', async () => {
+    const patient = await Patient.admit();
+    const broken = { CODEX_REFRESH_TOKEN_URL_OVERRIDE: 'http://127.0.0.1:1/' };
+    await startDaemon(patient, broken);
+    await expect(patient.follow('codex-authd refresh', broken)).rejects.toThrow('failed');
+    const { level, found, command } = await patient.finding('login');
+    expect({ level, command }).toEqual({ level: 'warn', command: RESTART });
+    expect(found).toContain('from here, it is reached');
+    await patient.follow(command);
+    await patient.follow('codex-authd refresh');
+    expect(await patient.finding('login')).toMatchObject({ level: 'ok' });
+  });
+
+  it('a proxy that does not answer, until it is unset, for the daemon that runs as well', async () => {
+    const patient = await Patient.admit();
+    const { url } = await startPrivate();
+    const env = {
+      CODEX_REFRESH_TOKEN_URL_OVERRIDE: url,
+      CODEX_CA_CERTIFICATE: CA,
+      https_proxy: 'http://127.0.0.1:1',
+    };
+    await startDaemon(patient, env);
+    const before = await environmentOf(patient);
+    expect(before).toContain('https_proxy=http://127.0.0.1:1');
+    const { command } = await patient.finding('token-endpoint', env);
+    expect(command).toBe(`unset https_proxy && ${RESTART}`);
+    await patient.follow(command, env);
+    const after = await environmentOf(patient);
+    expect(after).toContain(`CODEX_CA_CERTIFICATE=${CA}`);
+    expect(after).not.toContain('https_proxy');
   });
 
   it("a clock that is not the server's", async () => {

@@ -20,7 +20,7 @@ const PROGRAMS = {
   npm: `echo 'codex-cli 0.169.0' > "$BIN/codex-version"`,
   systemctl: `case "$*" in
     '--user is-enabled codex-authd.service') cat "$BIN/enablement" ;;
-    '--user enable codex-authd.service') echo enabled > "$BIN/enablement" ;;
+    '--user enable codex-authd.socket codex-authd.service') echo enabled > "$BIN/enablement" ;;
     '--user show --property=Version') test ! -e "$BIN/no-manager" ;;
     *) exit 1 ;;
   esac`,

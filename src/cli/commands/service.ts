@@ -34,7 +34,7 @@ export const run: Command = async (invocation) => {
 
 async function install(invocation: Invocation, manager: ServiceManager): Promise<number> {
   const { json, switches, output } = invocation;
-  await refuseSudo(invocation.env);
+  await refuseSudo(invocation);
   const command = await daemonMeant(invocation);
   const { passingPaths } = await import('../../service/daemon-command.js');
   for (const path of passingPaths(command)) {

@@ -21,7 +21,7 @@ const HOPELESS = ['logged_out', 'corrupt', 'unsupported'];
 export const run: Command = async (invocation) => {
   const { settings, account, env, json, options, output } = invocation;
   const wait = readSeconds(options, 'wait', LONGEST_WAIT_SECONDS) ?? DEFAULT_WAIT_SECONDS;
-  await refuseSudo(env);
+  await refuseSudo(invocation);
   const { inspectAccounts } = await import('../../inspect.js');
   const found = await inspectAccounts({ flags: settings, env, account });
   const usable = found.filter(({ state }) => !HOPELESS.includes(state));

@@ -5,7 +5,7 @@ import { offerFor, offerForArgument, optionsWithValue, type Offer } from './valu
 /** The completions for bash, also for the 3.2 of macOS: to be sourced. */
 export function bashCompletion(): string {
   const valued = optionsWithValue();
-  return `# bash completion of codex-authd: source <(codex-authd completion bash)
+  return `# bash completion of codex-authd: eval "$(codex-authd completion bash)"
 _codex_authd_offer() {
   local each
   while IFS= read -r each; do COMPREPLY+=("$each"); done < <(compgen "$@")
@@ -21,7 +21,7 @@ _codex_authd() {
     word=\${COMP_WORDS[i]}
     if [[ -n $value ]]; then value=''; continue; fi
     case $word in
-      --) if [[ $command == ${runners()} ]]; then _codex_authd_names -c "$cur"; return; fi ;;
+      --) case $command in ${runners()}) _codex_authd_names -c "$cur"; return ;; esac ;;
       ${valued.map(({ name }) => `--${name}`).join('|')}) value=1 ;;
       -*) ;;
       *) [[ -n $command ]] || command=$word ;;
@@ -63,7 +63,7 @@ function words(options: readonly OptionSpec[]): string {
 
 /** The commands after whose \`--\` another command line begins. */
 function runners(): string {
-  return `@(${COMMANDS.filter(({ runsCommand }) => runsCommand)
+  return COMMANDS.filter(({ runsCommand }) => runsCommand)
     .map(({ name }) => name)
-    .join('|')})`;
+    .join('|');
 }

@@ -56,11 +56,10 @@ export const checkAuthFileOwner: Check<AccountScene> = {
     const info = await statOrNull(path);
     if (info === null || uid === undefined) return ok('there is no file');
     if (info.uid === uid) return ok('auth.json is yours');
-    const prefix = uid === 0 ? '' : 'sudo ';
-    return fail(
-      `auth.json belongs to the user with the number ${String(info.uid)}, and you have ${String(uid)}`,
-      `${prefix}chown ${String(uid)} ${quoteForShell(path)}`,
-    );
+    const found = `auth.json belongs to the user with the number ${String(info.uid)}, and you have ${String(uid)}`;
+    // Root can work with it, and its owner could not any more if it were root's.
+    if (uid === 0) return warn(found, `sudo --set-home --user='#${String(info.uid)}' codex-authd doctor`);
+    return fail(found, `sudo chown ${String(uid)} ${quoteForShell(path)}`);
   },
 };
 

@@ -23,15 +23,20 @@ export const checkSpace: Check<AccountScene> = {
   id: 'space',
   run: async ({ path, settings }) => {
     const home = dirname(await locateRealFile(systemFileSystem, path));
-    const free = await Promise.all([home, settings.stateDirectory].map(freeBytes));
-    const known = free.filter((bytes) => bytes !== null);
-    return judgeSpace(Math.min(...known), home);
+    const places = await Promise.all(
+      [home, settings.stateDirectory].map(async (directory) => ({
+        directory,
+        bytes: (await freeBytes(directory)) ?? Infinity,
+      })),
+    );
+    const fullest = places.reduce((one, other) => (other.bytes < one.bytes ? other : one));
+    return judgeSpace(fullest.bytes, fullest.directory);
   },
 };
 
 export function judgeSpace(freeBytes: number, directory: string): Verdict {
   if (freeBytes === Infinity) return ok('not known yet: the directories are not there');
-  const left = `${String(Math.floor(freeBytes / 1024 / 1024))} MiB are free`;
+  const left = `${String(Math.floor(freeBytes / 1024 / 1024))} MiB are free in ${directory}`;
   const largest = `du -xak ${quoteForShell(directory)} | sort -n | tail`;
   if (freeBytes < NEEDED_BYTES) return fail(`${left}: no new login could be stored`, largest);
   if (freeBytes < COMFORTABLE_BYTES) return warn(`only ${left}`, largest);

@@ -1,7 +1,8 @@
-import { statfs } from 'node:fs/promises';
+import { realpath, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { locateRealFile } from '../../auth-file/locate.js';
 import { systemFileSystem } from '../../os/file-system.js';
+import { codexHome } from '../../os/paths.js';
 import { quoteForShell } from '../../os/quote-for-shell.js';
 import { ok, warn } from '../finding.js';
 import type { AccountScene, Check } from '../scene.js';
@@ -34,7 +35,7 @@ const UNKNOWN: Kind = { name: 'a local file system', flaw: null };
 /** Whether the file lies where a login is safe. */
 export const checkFileSystem: Check<AccountScene> = {
   id: 'file-system',
-  run: async ({ path, platform }) => {
+  run: async ({ path, platform, env, config }) => {
     const directory = dirname(await locateRealFile(systemFileSystem, path));
     const type = await statfs(directory).then(
       (info) => info.type,
@@ -43,10 +44,15 @@ export const checkFileSystem: Check<AccountScene> = {
     if (type === undefined) return ok('not known yet: the directory is not there');
     const { name, flaw } = platform === 'linux' ? fileSystemOf(type) : UNKNOWN;
     if (flaw === null) return ok(name);
+    const found = `auth.json lies on ${name}: ${flaw}`;
+    // A home is where it is, and so is what a configuration or a link names.
+    const { CODEX_HOME: _, ...without } = env;
+    const isChosen = config.codexHome === codexHome(env) && config.codexHome !== codexHome(without);
+    if (!isChosen || directory !== (await realpath(config.codexHome))) return ok(found);
     // Moved, never copied: two files with one refresh token end the login. And over no other login.
     const goal = '"$HOME"/.codex';
     const move = `mkdir -p -m 700 ${goal} && test ! -e ${goal}/auth.json && mv ${quoteForShell(path)} ${goal}/ && unset CODEX_HOME`;
-    return warn(`auth.json lies on ${name}: ${flaw}`, move);
+    return warn(found, move);
   },
 };
 

@@ -57,7 +57,7 @@ export async function findKeeper(authFiles: readonly string[], socket: string): 
     const owner = await readOwner(fs, ownerFile).catch(() => null);
     if (owner?.socket !== socket || owner.machine !== identifyMachine()) continue;
     const holders = await findLockHolders(ownerFile);
-    if (holders?.includes(owner.pid) === true) return owner.pid;
+    if (holders?.includes(owner.pid) ?? isAlive(owner.pid)) return owner.pid;
   }
   return null;
 }
@@ -116,16 +116,16 @@ export function judgeHolder(path: string, holder: number | undefined): Verdict {
   return warn(`the process ${String(holder)} has held ${path} for a while`, `kill ${String(holder)}`);
 }
 
+/** A living daemon renews its lease every few seconds; the clocks of two machines may differ by some more. */
+const RENEWED_MS = 60_000;
+
 /** A process of another machine, or of this one before it started anew, cannot be looked at: its lock is renewed or not. */
 async function judgeForeign({ pid, host, since }: LockOwner, real: string): Promise<Verdict> {
-  const shared = `${real}.codex-authd.lock`;
-  const isThere = await lstat(shared).then(
-    () => true,
-    () => false,
-  );
+  const lease = await lstat(`${real}.codex-authd.lock`).catch(() => null);
   const who = `the daemon with pid ${String(pid)} on ${host}, up since ${since}`;
-  if (!isThere) return ok(`${who} left its lock behind; the next one takes it over`);
-  return warn(`kept by ${who}, or left behind by it`, `ssh ${quoteForShell(host)} kill ${String(pid)}`);
+  if (lease === null || Date.now() - lease.mtimeMs > RENEWED_MS)
+    return ok(`${who} left its lock behind; the next one takes it over`);
+  return warn(`kept by ${who}`, `ssh ${quoteForShell(host)} kill ${String(pid)}`);
 }
 
 function isAlive(pid: number): boolean {

@@ -1,6 +1,9 @@
+import { AuthdError } from '../../errors.js';
 import { quoteForShell } from '../../os/quote-for-shell.js';
 import { fail, ok, warn, type Verdict } from '../finding.js';
 import type { AccountScene, Check } from '../scene.js';
+
+export const RESTART = 'codex-authd down && codex-authd up';
 
 const NOTICED_MS = 60 * 1000;
 /** Codex refreshes so long before the end: a clock that is further off makes it refresh too late, or all the time. */
@@ -9,7 +12,7 @@ const HARMFUL_MS = 5 * 60 * 1000;
 /** Whether the token endpoint can be reached: name, proxy, certificates. */
 export const checkTokenEndpoint: Check<AccountScene> = {
   id: 'token-endpoint',
-  run: async ({ config, env, reach }) => {
+  run: async ({ config, env, reach, daemon }) => {
     const reached = await reach();
     const host = new URL(config.tokenEndpoint).host;
     const via = reached.proxy === null ? '' : `, through the proxy in ${reached.proxy}`;
@@ -17,17 +20,22 @@ export const checkTokenEndpoint: Check<AccountScene> = {
     const found = `${host} cannot be reached${via}: ${reached.message}`;
     switch (reached.obstacle) {
       case 'proxy':
-        return fail(found, `unset ${reached.proxy ?? 'HTTPS_PROXY'}`);
+        return fail(found, alsoFor(daemon, `unset ${reached.proxy ?? 'HTTPS_PROXY'}`));
       case 'certificate':
-        return fail(found, 'export CODEX_CA_CERTIFICATE=FILE');
+        return fail(found, alsoFor(daemon, 'export CODEX_CA_CERTIFICATE=FILE'));
       case 'settings':
-        return fail(found, `unset ${namedIn(reached.message, env)}`);
+        return fail(found, alsoFor(daemon, `unset ${namedIn(reached.message, env)}`));
       case 'name':
       case 'connection':
         return fail(found, `curl --head ${quoteForShell(config.tokenEndpoint)}`);
     }
   },
 };
+
+/** A daemon that runs has the environment of the shell that started it. */
+function alsoFor(daemon: AccountScene['daemon'], command: string): string {
+  return daemon instanceof AuthdError ? command : `${command} && ${RESTART}`;
+}
 
 /** Whether this machine's clock is the server's. */
 export const checkClock: Check<AccountScene> = {

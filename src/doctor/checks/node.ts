@@ -4,8 +4,11 @@ import type { Check, Scene } from '../scene.js';
 /** When upstream ends each release line that can run this program, at the end of the day. */
 const ENDS: Readonly<Record<number, string>> = {
   20: '2026-04-30',
+  21: '2024-06-01',
   22: '2027-04-30',
+  23: '2025-06-01',
   24: '2028-04-30',
+  25: '2026-06-01',
   26: '2029-04-30',
 };
 

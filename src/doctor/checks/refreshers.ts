@@ -4,13 +4,7 @@ import { ok, warn } from '../finding.js';
 import type { Check, Scene } from '../scene.js';
 
 /** Programs that are known to refresh the login of Codex on their own. */
-const REFRESHERS = new Set([
-  'codex-auth-refresher',
-  'codex-auth-broker',
-  'cli-proxy-api',
-  'cliproxyapi',
-  'pizauth',
-]);
+const REFRESHERS = new Set(['codex-auth-refresher', 'codex-auth-broker', 'cli-proxy-api', 'cliproxyapi']);
 
 /** Whether anything else is at work that spends refresh tokens. */
 export const checkRefreshers: Check<Scene> = {

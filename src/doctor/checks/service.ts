@@ -12,6 +12,7 @@ import {
 import type { Check, Scene } from '../scene.js';
 
 const INSTALL = 'codex-authd service install';
+const UNITS = 'codex-authd.socket codex-authd.service';
 
 /** Whether the daemon starts by itself, and what its service starts is there still. */
 export const checkService: Check<Scene> = {
@@ -24,15 +25,23 @@ export const checkService: Check<Scene> = {
       return ok('there is no service manager here: `codex-authd up` starts the daemon in the background');
     }
     const { file, words } = service;
-    if (words.length === 0) return fail(`${file} starts nothing`, INSTALL);
-    for (const path of words.slice(0, 2).filter((word) => isAbsolute(word))) {
-      if (!(await isThere(path))) return fail(`${file} starts ${path}, which is not there any more`, INSTALL);
-    }
     const enablement = platform === 'linux' ? await readEnablement(env) : null;
-    if (enablement === 'disabled' || enablement === 'masked') {
-      const enable = `systemctl --user ${enablement === 'masked' ? 'unmask' : 'enable'} codex-authd.service`;
-      return warn(`${file} is ${enablement}: the daemon does not start by itself`, enable);
+    // A masked one leads to nothing, and cannot be installed over.
+    if (enablement === 'masked')
+      return warn(
+        `${file} is masked: the daemon does not start by itself`,
+        `systemctl --user unmask ${UNITS} && ${INSTALL}`,
+      );
+    if (words.length === 0) return fail(`${file} starts nothing`, INSTALL);
+    for (const [index, path] of words.slice(0, 2).entries()) {
+      if (isAbsolute(path) && !(await isThere(path, index === 0 ? constants.X_OK : constants.R_OK)))
+        return fail(`${file} starts ${path}, which is not there any more`, INSTALL);
     }
+    if (enablement === 'disabled')
+      return warn(
+        `${file} is disabled: the daemon does not start by itself`,
+        `systemctl --user enable ${UNITS}`,
+      );
     return ok(enablement === null ? file : `${file} is ${enablement}`);
   },
 };
@@ -58,8 +67,8 @@ export const checkLingering: Check<Scene> = {
   },
 };
 
-function isThere(path: string): Promise<boolean> {
-  return access(path, constants.R_OK).then(
+function isThere(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
     () => true,
     () => false,
   );
