@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
 import { AccountLock } from '../../src/auth-file/lock.js';
 import { sharedLocks, type SharedLocks } from '../../src/auth-file/shared-lock.js';
@@ -39,6 +39,9 @@ export const ELSEWHERE = {
 export async function takeElsewhere(path: string): Promise<void> {
   await rm(`${path}.codex-authd.lock`, { recursive: true });
   await mkdir(`${path}.codex-authd.lock`);
+  // At no time that ours could have, and at no whole second, which is all that some file systems tell.
+  const renewedAt = Math.floor(Date.now() / 1000) - 5 + 0.123;
+  await utimes(`${path}.codex-authd.lock`, renewedAt, renewedAt);
   await writeFile(`${path}.codex-authd.owner`, JSON.stringify(ELSEWHERE));
 }
 
