@@ -15,7 +15,10 @@ const COMFORTABLE_BYTES = 16 * NEEDED_BYTES;
 /** Whether a new auth.json can be put where the real one is. */
 export const checkDirectory: Check<AccountScene> = {
   id: 'directory',
-  run: async ({ path, uid }) => judgeDirectory(dirname(await locateRealFile(systemFileSystem, path)), uid),
+  run: async ({ path, uid, platform }) => {
+    const directory = dirname(await locateRealFile(systemFileSystem, path));
+    return judgeDirectory(directory, uid, platform);
+  },
 };
 
 /** Whether there is room for one, there and where the journals are. */
@@ -43,14 +46,24 @@ export function judgeSpace(freeBytes: number, directory: string): Verdict {
   return ok(left);
 }
 
-async function judgeDirectory(directory: string, uid: number | undefined): Promise<Verdict> {
+async function judgeDirectory(
+  directory: string,
+  uid: number | undefined,
+  platform: NodeJS.Platform,
+): Promise<Verdict> {
   const quoted = quoteForShell(directory);
   try {
     await access(directory, constants.W_OK | constants.X_OK);
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT') return fail(`there is no ${directory}`, `mkdir -p -m 700 ${quoted}`);
-    if (code === 'EROFS') return fail(`${directory} is read-only`, `sudo mount -o remount,rw ${quoted}`);
+    if (code === 'EROFS') {
+      const [remount, find] =
+        platform === 'linux'
+          ? ['-o remount,rw', `findmnt --noheadings --output TARGET --target ${quoted}`]
+          : ['-uw', `df ${quoted} | awk 'END { print $NF }'`];
+      return fail(`${directory} is read-only`, `sudo mount ${remount} "$(${find})"`);
+    }
     return fail(`nothing can be written into ${directory}`, await opening(directory, uid));
   }
   const { mode } = await stat(directory);

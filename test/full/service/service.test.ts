@@ -6,7 +6,6 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readStatus } from '../../../src/client/status.js';
-import type { Finding } from '../../../src/doctor/finding.js';
 import type { ToolEnd } from '../../../src/service/run-tool.js';
 import { until } from '../../support/linux-proc.js';
 import { chatgptFile } from '../../support/login-file.js';
@@ -233,21 +232,6 @@ describe('the service, under a real user manager', () => {
     expect((await cli('token')).code).toBe(3);
     expect((await cli('up')).code).toBe(0);
     expect((await cli('token')).code).toBe(0);
-  });
-
-  it('is missed by the doctor, whose command installs it', async () => {
-    const found = async (id: string): Promise<Finding | undefined> => {
-      const { stdout } = await cli('doctor', '--json');
-      return (JSON.parse(stdout) as { findings: Finding[] }).findings.find((each) => each.id === id);
-    };
-    const missed = await found('service');
-    expect(missed).toMatchObject({ level: 'warn', command: 'codex-authd service install' });
-    expect(await found('socket')).toMatchObject({ level: 'fail', command: 'codex-authd up' });
-    const [, ...words] = missed?.command?.split(' ') ?? [];
-    expect((await cli(...words)).code).toBe(0);
-    expect(await found('service')).toMatchObject({ level: 'ok' });
-    expect(await found('socket')).toMatchObject({ level: 'ok' });
-    expect(await found('daemon-version')).toMatchObject({ level: 'ok' });
   });
 
   it('reads its configuration again on reload, and tells the manager', async () => {
