@@ -16,8 +16,8 @@ export function judge(tally: Tally, lastedSeconds: number, requests: number): Ve
   const { rotations, reads, expired, failed } = tally;
   return {
     summary:
-      `${lastedSeconds.toFixed(0)} s: ${String(rotations)} rotations (${String(requests)} requests to the server), ` +
-      `${String(reads)} reads, ${String(expired)} expired reads, ${String(failed)} failed reads`,
+      `${lastedSeconds.toFixed(0)} s: ${count(rotations, 'rotation')} (${count(requests, 'request')} to the server), ` +
+      `${count(reads, 'read')}, ${count(expired, 'expired read')}, ${count(failed, 'failed read')}`,
     complaints: [
       reads === 0 && 'no token was read',
       expired > 0 && 'an expired token was given out',
@@ -25,4 +25,8 @@ export function judge(tally: Tally, lastedSeconds: number, requests: number): Ve
       lastedSeconds >= LONG_SECONDS && rotations < LEAST_ROTATIONS && 'there were too few rotations',
     ].filter((complaint) => complaint !== false),
   };
+}
+
+function count(number: number, what: string): string {
+  return `${String(number)} ${what}${number === 1 ? '' : 's'}`;
 }

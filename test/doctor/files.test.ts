@@ -87,6 +87,17 @@ describe('what is found in the files, and mended by the command that is printed'
     expect(await patient.finding(id)).toMatchObject({ level: 'ok', command: null });
   });
 
+  it('no login, and no codex on the PATH: the SDK brings one, which nobody can call by its name', async () => {
+    const patient = await Patient.admit();
+    await unlink(patient.authFile);
+    await unlink(join(patient.bin, 'codex'));
+    const env = { PATH: `${patient.bin}:/usr/bin:/bin` };
+    const { command } = await patient.finding('login', env);
+    expect(command).toBe('npx --yes @openai/codex login');
+    await patient.follow(command, env);
+    expect(await patient.finding('login', env)).toMatchObject({ level: 'ok', command: null });
+  });
+
   it('a directory that cannot be written into', async () => {
     const patient = await Patient.admit();
     await chmod(patient.sandbox.codexHome, 0o500);

@@ -17,6 +17,10 @@ const PROGRAMS = {
     login) cp "$BIN/login.json" "\${CODEX_HOME:-$HOME/.codex}/auth.json" ;;
     --version) cat "$BIN/codex-version" ;;
   esac`,
+  npx: `case "$*" in
+    '--yes @openai/codex login') cp "$BIN/login.json" "\${CODEX_HOME:-$HOME/.codex}/auth.json" ;;
+    *) exit 1 ;;
+  esac`,
   npm: `echo 'codex-cli 0.169.0' > "$BIN/codex-version"`,
   systemctl: `case "$*" in
     '--user is-enabled codex-authd.service') cat "$BIN/enablement" ;;

@@ -10,6 +10,9 @@ describe('the demo', () => {
       summary: '30 s: 2 rotations (2 requests to the server), 290 reads, 0 expired reads, 0 failed reads',
       complaints: [],
     });
+    expect(judge({ ...good, rotations: 1 }, 15, 1).summary).toContain(
+      '15 s: 1 rotation (1 request to the server)',
+    );
     expect(judge({ ...good, rotations: 0 }, 24.9, 0).complaints).toEqual([]);
   });
 

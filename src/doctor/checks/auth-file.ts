@@ -16,10 +16,10 @@ export const checkAuthFile: Check<AccountScene> = {
       const entry = await lstat(path);
       const info = entry.isSymbolicLink() ? await statOrNull(path) : entry;
       if (info === null) {
-        return fail(`${path} is a link to nothing`, `rm ${quoted} && ${loginCommand(scene)}`);
+        return fail(`${path} is a link to nothing`, `rm ${quoted} && ${await loginCommand(scene)}`);
       }
       if (!info.isFile()) {
-        return fail(`${path} is no file`, `mv ${quoted} ${quoted}.old && ${loginCommand(scene)}`);
+        return fail(`${path} is no file`, `mv ${quoted} ${quoted}.old && ${await loginCommand(scene)}`);
       }
       if (info.nlink > 1) {
         return warn(
@@ -29,7 +29,7 @@ export const checkAuthFile: Check<AccountScene> = {
       }
       return ok(entry.isSymbolicLink() ? `${path} leads to ${await realpath(path)}` : path);
     } catch (error) {
-      return absence(scene, error);
+      return await absence(scene, error);
     }
   },
 };
@@ -63,9 +63,10 @@ export const checkAuthFileOwner: Check<AccountScene> = {
   },
 };
 
-function absence(scene: AccountScene, error: unknown): Verdict {
+async function absence(scene: AccountScene, error: unknown): Promise<Verdict> {
   const code = systemErrorCode(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') return fail(`there is no ${scene.path}`, loginCommand(scene));
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return fail(`there is no ${scene.path}`, await loginCommand(scene));
   return fail(
     `${scene.path} cannot be looked at: ${code ?? 'unknown error'}`,
     `ls -ld ${quoteForShell(scene.path)}`,

@@ -17,7 +17,7 @@ export const checkCredentialStore: Check<AccountScene> = {
     // `-i.bak` is what both seds understand.
     const edit = `sed -i.bak 's/^ *${setting} *=.*/${setting} = "file"/' ${quoteForShell(join(codexHome, 'config.toml'))}`;
     const found = `Codex keeps its login elsewhere: ${setting} = "${store}"`;
-    const mend = `${edit} && ${loginCommand(scene)}`;
+    const mend = `${edit} && ${await loginCommand(scene)}`;
     return store === 'auto' ? warn(found, mend) : fail(found, mend);
   },
 };

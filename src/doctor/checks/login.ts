@@ -12,7 +12,7 @@ export const checkLogin: Check<AccountScene> = {
   run: async (scene) => {
     const { state, detail, reason, serving } = await scene.status();
     if (state === 'fresh' || state === 'refreshing') return ok(detail);
-    if (state !== 'degraded') return fail(`${state}: ${detail}`, loginCommand(scene));
+    if (state !== 'degraded') return fail(`${state}: ${detail}`, await loginCommand(scene));
     // The daemon has the environment of whoever started it: from here, there is a way.
     const isCutOff = !(scene.daemon instanceof AuthdError) && UNREACHED.includes(reason);
     if (isCutOff && (await scene.reach()).kind === 'reached')
