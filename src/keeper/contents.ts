@@ -3,7 +3,7 @@ import { REASONS } from '../core/reasons.js';
 import type { BaseUrls } from '../core/base-urls.js';
 import { loginIn, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
-import { isOurs, readAhead, type Harvest } from './harvest.js';
+import { hasSpent, isOurs, readAhead, type Harvest } from './harvest.js';
 import { Harvests } from './harvests.js';
 import { Ledger, type Entry, type Writer } from './ledger.js';
 import type { HoldingsPort, LogPort, RecordPort } from './ports.js';
@@ -26,6 +26,8 @@ export class Contents {
   readonly #options: ContentsOptions;
   readonly #harvests = new Harvests();
   #inFile: Login | null = null;
+  /** What was last entered of a file that could be read. */
+  #known: Login | null = null;
   #entries: Promise<void> = Promise.resolve();
   #stamp: string | null = null;
 
@@ -112,12 +114,19 @@ export class Contents {
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
     this.#inFile = inFile;
     this.#stamp = reading.stamp;
-    // Neither its rename nor its journal is known to outlive a loss of power: nobody hears of it before one of them is.
-    const isAfloat = pending !== null && !pending.isDurable && isOurs(pending, inFile);
-    if (isAfloat && this.ledger.login.kind === 'chatgpt') return;
-    const login = ahead ?? inFile;
+    const login = this.#knownBefore(pending, inFile) ?? ahead ?? inFile;
     if (login.kind !== 'none') time.witness(login.credential.accessToken);
     const entry = await this.ledger.enter(login, writer, writtenAtMs, time.now());
+    if (!this.isBlind) this.#known = login;
     if (entry !== 'same') onEntry(entry, writer);
+  }
+
+  /**
+   * The login that holds for now, because the file has tokens of which neither the rename nor the journal is known to
+   * outlive a loss of power: nobody hears of them before one of the two is. Null if it has none of those.
+   */
+  #knownBefore(pending: Harvest | null, inFile: Login): Login | null {
+    if (pending === null || pending.isDurable || !isOurs(pending, inFile)) return null;
+    return this.#known !== null && hasSpent(pending, this.#known) ? this.#known : null;
   }
 }

@@ -170,6 +170,43 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 
+  it('tells nobody of them either when the file could not be read in between', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failAfterRename = [new Error('EIO')];
+    world.journal.sealFailure = new Error('EROFS');
+    const keeper = await world.keeper();
+    world.file.isUnreadable = true;
+    await keeper.observe();
+    expect(keeper.state).toMatchObject({ name: 'corrupt', serving: false });
+    world.file.isUnreadable = false;
+    await keeper.observe();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 1 });
+    await world.clock.advance(MINUTE);
+    expect(keeper.state.name).toBe('fresh');
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it('takes them for those of whoever brings them back out of a backup after a logout', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failAfterRename = [new Error('EIO')];
+    world.journal.sealFailure = new Error('EROFS');
+    const keeper = await world.keeper();
+    const { text } = world.file;
+    world.file.text = null;
+    await keeper.observe();
+    expect(keeper.state.name).toBe('logged_out');
+    world.file.text = text;
+    await keeper.observe();
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
+    await world.clock.advance(MINUTE);
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
   it('tries a last time to store them when it is stopped', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);
