@@ -72,13 +72,13 @@ export async function keepAccount(
   await sweep(path, fs, [journal, publications], lock, log);
 
   const others = new Map<string, Journal>();
-  const journals = new Journals(journal, () =>
+  const othersNow = (): Journal[] =>
     lock.otherStates.map((directory) => {
       const other = others.get(directory) ?? new Journal(fs, directory, name, clock);
       others.set(directory, other);
       return other;
-    }),
-  );
+    });
+  const journals = new Journals(journal, othersNow, clock);
   const keeper = new Keeper({
     ...keeperSettings(config, settings.accounts, surroundings),
     account: config.name,

@@ -294,7 +294,7 @@ describe('the journals of two daemons of which one has lost the lock and does no
     mine.record(Buffer.from(ANSWER));
     await mine.close();
     await (await winner.begin(INTENT)).close();
-    expect(await new Journals(winner, () => []).read()).toEqual([found(ANSWER)]);
+    expect(await new Journals(winner, () => [], systemClock).read()).toEqual([found(ANSWER)]);
   });
 });
 
