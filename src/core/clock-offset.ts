@@ -19,13 +19,20 @@ const LONGEST_REQUEST_MS = 60_000;
 
 /**
  * The offset after an answer: none if that is possible, else what was taken for it until now, moved only as far as the
- * answer compels. One that came after a sleep tells too little to forget what is known.
+ * answer compels. One that came after a sleep tells too little to forget what an answer had told (`isLearnt`); where none
+ * had, the latest time that it may be is taken, since an earlier one could give out an expired token.
  */
-export function offsetFromDate({ dateMs, sentAtMs, receivedAtMs }: Dated, offsetMs: number): number {
+export function offsetFromDate(
+  { dateMs, sentAtMs, receivedAtMs }: Dated,
+  offsetMs: number,
+  isLearnt: boolean,
+): number {
   const lowest = dateMs - receivedAtMs;
   const highest = dateMs + DATE_STEP_MS - sentAtMs;
   const isTelling = highest - lowest <= LONGEST_REQUEST_MS;
   if (isTelling && lowest <= 0 && highest >= 0) return 0;
+  const isRefuted = offsetMs < lowest || offsetMs > highest;
+  if (!isTelling && (isRefuted || !isLearnt)) return nothingOr(highest);
   return Math.min(Math.max(offsetMs, lowest), highest);
 }
 

@@ -92,7 +92,8 @@ export class ServerTime implements Clock {
       this.#current?.claims ?? null,
     );
     if (dateMs === null) return;
-    this.#baseMs = offsetFromDate({ dateMs, sentAtMs, receivedAtMs }, this.#offsetMs);
+    const dated = { dateMs, sentAtMs, receivedAtMs };
+    this.#baseMs = offsetFromDate(dated, this.#offsetMs, this.#isLearnt);
     this.#isLearnt = true;
     this.#issuedMs = null;
   }

@@ -35,7 +35,7 @@ function answerOf({
 describe('the offset that an answer tells', () => {
   it('is within a second and the time on the way of the true one, whatever was believed before', () => {
     holdsForAll(exchanges, fc.integer({ min: -YEAR, max: YEAR }), (exchange, before) => {
-      const found = offsetFromDate(answerOf(exchange), before);
+      const found = offsetFromDate(answerOf(exchange), before, true);
       const most = SECOND + exchange.thereMs + exchange.backMs;
       expect(Math.abs(found - exchange.trueMs)).toBeLessThanOrEqual(most);
     });
@@ -44,22 +44,39 @@ describe('the offset that an answer tells', () => {
   it('is none where the clock may be right, unless the machine slept', () => {
     holdsForAll(exchanges, fc.integer(), (exchange, before) => {
       fc.pre(exchange.thereMs + exchange.backMs <= 59 * SECOND);
-      expect(offsetFromDate(answerOf({ ...exchange, trueMs: 0 }), before)).toBe(0);
+      expect(offsetFromDate(answerOf({ ...exchange, trueMs: 0 }), before, true)).toBe(0);
     });
   });
 
   it('is never farther from none than the true one, if none was known', () => {
     holdsForAll(exchanges, (exchange) => {
-      const found = offsetFromDate(answerOf(exchange), 0);
+      fc.pre(exchange.thereMs + exchange.backMs <= 58 * SECOND);
+      const found = offsetFromDate(answerOf(exchange), 0, false);
       expect(Math.abs(found)).toBeLessThanOrEqual(Math.abs(exchange.trueMs));
       expect(found * exchange.trueMs).toBeGreaterThanOrEqual(0);
     });
   });
 
+  const sleeps = fc.integer({ min: 2 * MINUTE, max: YEAR });
+
+  it('is what it was after a request in which the machine slept, where an answer had told it', () => {
+    holdsForAll(exchanges, sleeps, (exchange, sleptMs) => {
+      const answer = answerOf({ ...exchange, backMs: sleptMs });
+      expect(offsetFromDate(answer, exchange.trueMs, true)).toBe(exchange.trueMs);
+    });
+  });
+
+  it('never makes the time earlier than it is where the machine slept, and nobody had told it', () => {
+    holdsForAll(exchanges, sleeps, fc.integer({ min: -YEAR, max: YEAR }), (exchange, sleptMs, before) => {
+      const answer = answerOf({ ...exchange, backMs: sleptMs });
+      expect(offsetFromDate(answer, before, false)).toBeGreaterThanOrEqual(exchange.trueMs - 3 * SECOND);
+    });
+  });
+
   it('is the same after another such answer', () => {
     holdsForAll(exchanges, fc.integer(), (exchange, before) => {
-      const once = offsetFromDate(answerOf(exchange), before);
-      expect(offsetFromDate(answerOf(exchange), once)).toBe(once);
+      const once = offsetFromDate(answerOf(exchange), before, true);
+      expect(offsetFromDate(answerOf(exchange), once, true)).toBe(once);
     });
   });
 });

@@ -249,6 +249,24 @@ describe('a clock that is behind by 5 h', () => {
     expect(keeper.snapshot().clockOffsetMs).toBeCloseTo(5 * HOUR, -4);
   });
 
+  it('is as far behind where the machine slept while the first answer was on its way', async () => {
+    const world = new World();
+    world.server.aheadMs = 5 * HOUR;
+    world.logIn(HOUR, 10 * MINUTE);
+    world.server.answers = [
+      () => {
+        const answer = { ...world.server.rotation(), date: new Date(world.server.now()).toUTCString() };
+        world.sleep(65 * MINUTE);
+        return answer;
+      },
+      ...Array.from({ length: 99 }, () => offline),
+    ];
+    const keeper = await world.keeper();
+    await keeper.refresh({ waitMs: SECOND }).catch(() => undefined);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    await neverExpired(world, keeper, 10);
+  });
+
   it('tells a consumer by that clock when asking again is worth it', async () => {
     const world = new World();
     world.server.aheadMs = 5 * HOUR;
