@@ -7,6 +7,7 @@ import { systemErrorCode } from '../errors.js';
 import type { Environment } from '../os/paths.js';
 import { makeAgent } from './agent.js';
 import { readCertificates } from './certificates.js';
+import { Deadline } from './deadline.js';
 import { explain } from './explain.js';
 import { gateBody } from './gate-body.js';
 import { observeExchange } from './observe-exchange.js';
@@ -19,7 +20,7 @@ export interface TokenEndpointOptions extends ClientIdentity {
   readonly userAgent: string;
   /** Where the proxy (`HTTPS_PROXY`, `NO_PROXY`) and private roots are named. */
   readonly env: Environment;
-  /** From the start of the request to the end of the answer, in milliseconds. */
+  /** How long the way to the server may take, and then its answer; in milliseconds. */
   readonly deadlineMs?: number;
 }
 
@@ -74,7 +75,10 @@ export class TokenEndpoint {
     const { url, bodyFormat, userAgent, deadlineMs = DEADLINE_MS } = this.#options;
     const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
     const sending = { begun: false };
+    const deadline = new Deadline(deadlineMs);
+    // The answer has all of its time, however long the way was: to give up now would cost a token.
     const onLeaving = (): void => {
+      deadline.renew();
       sending.begun = true;
     };
     try {
@@ -88,7 +92,9 @@ export class TokenEndpoint {
         },
         body: gateBody(body, { mayLeave, onLeaving }),
         dispatcher: agent.compose(observeExchange(onBytes)),
-        signal: AbortSignal.timeout(deadlineMs),
+        signal: deadline.signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
       });
       return {
         kind: 'answered',
@@ -103,6 +109,7 @@ export class TokenEndpoint {
         ? { kind: 'lost', message }
         : { kind: 'never_sent', code: systemErrorCode(error) ?? 'unknown', message };
     } finally {
+      deadline.end();
       // What is left of the connection is nobody's concern any more.
       agent.destroy().catch(() => undefined);
     }

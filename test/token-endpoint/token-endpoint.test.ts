@@ -8,7 +8,7 @@ import {
 import { createServer as createHttps } from 'node:https';
 import { connect, createServer as createTcp, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Secret } from '../../src/core/secret.js';
 import type { SendRefresh } from '../../src/keeper/ports.js';
@@ -239,6 +239,30 @@ describe('what comes back from the token endpoint', () => {
     expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN, ignore)).toEqual({
       kind: 'lost',
       message: 'no answer in time',
+    });
+  });
+
+  it('has all the time that an answer may take, however long the way to the server was', async () => {
+    const late: string[] = [];
+    const url = await treating((socket) => {
+      setTimeout(() => {
+        late.push('answered');
+        socket.end('HTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{"access_token":"abc"}');
+      }, 800);
+    });
+    const dawdling = (): Promise<boolean> => pause(1500, true);
+    expect(await endpoint(url, { deadlineMs: 2000 }).send(TOKEN, ignore, dawdling)).toMatchObject({
+      kind: 'answered',
+      body: '{"access_token":"abc"}',
+    });
+    expect(late).toEqual(['answered']);
+  });
+
+  it('was certainly never sent when there is no way to the server in time', async () => {
+    const url = await treating(() => undefined);
+    const dawdling = (): Promise<boolean> => pause(2000, true);
+    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN, ignore, dawdling)).toMatchObject({
+      kind: 'never_sent',
     });
   });
 
