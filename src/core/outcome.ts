@@ -39,7 +39,12 @@ export type Outcome =
       readonly afterMs: number | null;
     }
   /** The refresh token may have been spent; asking again may end the login. */
-  | { readonly kind: 'unknown'; readonly detail: string };
+  | {
+      readonly kind: 'unknown';
+      readonly detail: string;
+      /** As above, where an answer came. */
+      readonly afterMs?: number | null;
+    };
 
 /** Codes that end a refresh token for good, with whatever 4xx status they come (facts 2.4). */
 const TERMINAL_CODES: ReadonlySet<string> = new Set([
@@ -60,8 +65,11 @@ const TERMINAL_CODES: ReadonlySet<string> = new Set([
 /** The server does not know the client; of the token it says nothing (RFC 6749 §5.2). */
 const CLIENT_CODES: ReadonlySet<string> = new Set(['invalid_client', 'unauthorized_client']);
 
-/** Statuses by which a gateway says that it passed the request on and lost the answer. */
-const LOST_BEHIND_GATEWAY: ReadonlySet<number> = new Set([502, 504, 520, 524]);
+/**
+ * Failures by which a server says that it did not carry the request out (RFC 9110 §15.6), or a CDN that it found no way to
+ * it. After any other one the token may be spent: a gateway has lost the answer, or the server has failed half-way.
+ */
+const NOT_CARRIED_OUT: ReadonlySet<number> = new Set([501, 503, 505, 521, 523, 525, 526]);
 
 /** Failures of name resolution and routing: this machine is offline, the server is not to blame. */
 const OFFLINE_CODES: ReadonlySet<string> = new Set([
@@ -87,11 +95,10 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
   const { status } = answer;
   const body = parseObject(answer.body);
   if (status >= 200 && status < 300) return readSuccess(status, body);
-  if (LOST_BEHIND_GATEWAY.has(status)) {
-    return {
-      kind: 'unknown',
-      detail: `a gateway answered ${String(status)}: the token request may have been carried out`,
-    };
+  const afterMs = readRetryAfter(answer.retryAfter, nowMs);
+  if (status >= 500 && !NOT_CARRIED_OUT.has(status)) {
+    const detail = `the token endpoint answered ${String(status)}: the token request may have been carried out`;
+    return { kind: 'unknown', detail, afterMs };
   }
   const code = body === null ? null : errorCode(body);
   if (isTerminal(status, code)) {
@@ -103,7 +110,6 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
     };
   }
   const said = code === null ? String(status) : `${String(status)} ${code}`;
-  const afterMs = readRetryAfter(answer.retryAfter, nowMs);
   if (status === 429) return retry('rate_limited', `the token endpoint asks for patience (${said})`, afterMs);
   if (status >= 500)
     return retry('server_error', `the token endpoint has a failure of its own (${said})`, afterMs);

@@ -44,16 +44,22 @@ export function setbackAfter(
         retryAtMs: null,
         failures: 0,
       };
-    case 'unknown':
-      return inDoubt(setback({ reason: 'outcome_unknown', detail: outcome.detail }, context), context);
+    case 'unknown': {
+      const trouble: Trouble = { reason: 'outcome_unknown', detail: outcome.detail };
+      return inDoubt(setback(trouble, context, patience(outcome.afterMs)), context);
+    }
     case 'retry': {
       const trouble: Trouble = { reason: outcome.reason, detail: outcome.detail };
       if (outcome.reason === 'offline') {
         return { trouble, retryAtMs: nowMs + policy.offlineRetryMs, failures: previous?.failures ?? 0 };
       }
-      return setback(trouble, context, Math.min(outcome.afterMs ?? 0, LONGEST_RETRY_AFTER_MS));
+      return setback(trouble, context, patience(outcome.afterMs));
     }
   }
+}
+
+function patience(afterMs: number | null = null): number {
+  return Math.min(afterMs ?? 0, LONGEST_RETRY_AFTER_MS);
 }
 
 /** The same for a refresh token that may have been spent: asking again is put off, but for a report. */

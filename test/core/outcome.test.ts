@@ -104,9 +104,11 @@ describe('an error answer', () => {
       [404, '', 'refused'],
       [429, {}, 'rate_limited'],
       [429, { error: { code: 'refresh_token_expired' } }, 'rate_limited'],
-      [500, {}, 'server_error'],
-      [500, { error: { code: 'refresh_token_expired' } }, 'server_error'],
+      [501, {}, 'server_error'],
+      [503, { error: { code: 'refresh_token_expired' } }, 'server_error'],
       [503, '', 'server_error'],
+      [521, '<html>', 'server_error'],
+      [525, '<html>', 'server_error'],
       [300, '', 'redirected'],
       [301, '', 'redirected'],
       [302, { access_token: 'a' }, 'redirected'],
@@ -121,8 +123,8 @@ describe('an error answer', () => {
     }
   });
 
-  it('of a gateway leaves open whether the refresh token was spent', () => {
-    for (const status of [502, 504, 520, 524]) {
+  it('of a gateway, or of a server that failed half-way, leaves open whether the refresh token was spent', () => {
+    for (const status of [500, 502, 504, 507, 520, 522, 524, 599]) {
       expect(read(status, { error: { code: 'refresh_token_expired' } })).toMatchObject({ kind: 'unknown' });
     }
   });
@@ -149,6 +151,7 @@ describe('Retry-After', () => {
 
   it('is heard with 503 as well', () => {
     expect(read(503, '', '30')).toMatchObject({ kind: 'retry', afterMs: 30_000 });
+    expect(read(500, '', '30')).toMatchObject({ kind: 'unknown', afterMs: 30_000 });
   });
 
   it('is never negative nor no number, whatever it is', () => {

@@ -56,7 +56,8 @@ const KINDS: readonly [
   ],
   ['403', answer.status(403), 'degraded', 'refused'],
   ['429 with Retry-After', answer.rateLimited('900'), 'degraded', 'rate_limited'],
-  ['500', answer.status(500), 'degraded', 'server_error'],
+  ['500', answer.status(500), 'degraded', 'outcome_unknown'],
+  ['503', answer.status(503), 'degraded', 'server_error'],
   ['502', answer.status(502), 'degraded', 'outcome_unknown'],
   ['a reset before the body', answer.resetBeforeAnswer(), 'degraded', 'outcome_unknown'],
   ['half a body', answer.cutMidBody(), 'degraded', 'outcome_unknown'],
@@ -132,7 +133,7 @@ describe('a bad answer of the token endpoint', () => {
   });
 
   it('is forgotten once the server is well again', async () => {
-    const { daemon, endpoint } = await daemonMeeting(answer.status(500), NEARLY_EXPIRED);
+    const { daemon, endpoint } = await daemonMeeting(answer.status(503), NEARLY_EXPIRED);
     await daemon.listen().untilState('degraded');
     endpoint.otherwise = null;
     expect(await daemon.ask('/v1/refresh', 'POST')).toMatchObject({ status: 200, json: { generation: 2 } });

@@ -66,7 +66,7 @@ describe('what a keeper does when the token endpoint fails', () => {
     world.random = 1 - Number.EPSILON;
     world.logIn(HOUR);
     const keeper = await world.keeper();
-    world.server.answers = Array.from({ length: 5 }, () => answered(500));
+    world.server.answers = Array.from({ length: 5 }, () => answered(503));
     const askedAt: number[] = [];
     await world.clock.advance(45 * MINUTE);
     for (let second = 0; second < 5 * 60; second += 1) {

@@ -191,7 +191,7 @@ describe('a report that nothing can be done about', () => {
 
   it('waits out a short failure of the server', async () => {
     const { world, keeper } = await fresh();
-    world.server.answers = [answered(500), answered(500)];
+    world.server.answers = [answered(503), answered(503)];
     expect(await report(world, keeper, { waitMs: 25 * SECOND })).toMatchObject({ generation: 2 });
     expect(world.server.sent).toHaveLength(3);
   });

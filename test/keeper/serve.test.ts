@@ -71,7 +71,7 @@ describe('how consumers are served', () => {
   it('waits for the next attempt rather than failing, if that attempt comes in time', async () => {
     const world = new World();
     world.logIn(HOUR, 2 * HOUR);
-    world.server.answers = [answered(500)];
+    world.server.answers = [answered(503)];
     const keeper = await world.keeper();
     expect(await ask(world, keeper, 0)).toMatchObject({ generation: 2 });
   });
@@ -198,7 +198,7 @@ describe('a refresh on somebody’s word', () => {
     const world = new World();
     world.logIn(HOUR);
     const keeper = await world.keeper();
-    world.server.answers = [answered(500)];
+    world.server.answers = [answered(503)];
     await expect(keeper.refresh({ waitMs: SECOND })).rejects.toMatchObject({
       code: 'unavailable',
       reason: 'server_error',

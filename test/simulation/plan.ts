@@ -61,7 +61,7 @@ const mishap: fc.Arbitrary<Mishap> = fc.oneof(
   fc.constantFrom('request lost', 'answer lost', 'answer torn', 'late', 'garbled').map((kind) => ({ kind })),
   fc.record({
     kind: fc.constant('gateway'),
-    status: fc.constantFrom(502, 504),
+    status: fc.constantFrom(500, 502, 504),
     carriedOut: fc.boolean(),
   }),
   fc.record({

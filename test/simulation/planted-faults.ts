@@ -109,7 +109,7 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
   }),
   'ask a dead token again': onEndpoint((send) => async (...sending) => {
     const answer = await send(...sending);
-    return answer.kind === 'answered' && answer.status === 401 ? { ...answer, status: 500 } : answer;
+    return answer.kind === 'answered' && answer.status === 401 ? { ...answer, status: 503 } : answer;
   }),
   'serve after a logout': onFileSystem((fs) => {
     const last = new Map<string, OpenFile>();
