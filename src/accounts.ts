@@ -27,6 +27,11 @@ export class Accounts {
     return this.#keepers;
   }
 
+  /** Whether a login would be lost if this process ended now. */
+  get isAtStake(): boolean {
+    return [...this.#kept, ...this.#leaving.keys()].some(({ keeper }) => keeper.isAtStake);
+  }
+
   /**
    * Reads every account for the first time. Nothing is sent before `activate`.
    *

@@ -49,7 +49,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   if (locks !== 'flock') warnOfLocks(locks, log);
   const pace = new Pace(settings.rotationGapMs);
   const accounts = new Accounts(realSurroundings(options.env, log, pace));
-  const signals = watchSignals();
+  const signals = watchSignals(accounts, log);
   const inherited = readInheritance(options.env, process.pid);
   forgetInheritance(process.env);
   try {
@@ -149,13 +149,16 @@ function warnOfLocks(locks: KernelLocks, log: Logger): void {
   );
 }
 
+const NOT_AT_ONCE = 'not at once: a refresh token was sent, and its answer would be lost';
+
 interface Signals {
   readonly stopped: Promise<NodeJS.Signals>;
   /** Sets what a SIGHUP does, also one that has come already. */
   onReload(act: () => void): void;
 }
 
-function watchSignals(): Signals {
+/** Whoever sends a second signal wants the end at once, and gets it unless that would cost a login. */
+function watchSignals(accounts: Accounts, log: Logger): Signals {
   let isEarly = false;
   let reloadNow = (): void => {
     isEarly = true;
@@ -167,7 +170,8 @@ function watchSignals(): Signals {
       },
       stop: resolve,
       abort: () => {
-        process.exit(1);
+        if (!accounts.isAtStake) process.exit(1);
+        log.warn({ hint: 'wait for a minute; SIGKILL ends it, and perhaps the login' }, NOT_AT_ONCE);
       },
     });
   });

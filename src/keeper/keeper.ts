@@ -274,6 +274,11 @@ export class Keeper implements CredentialKeeper, Kept {
     return this.#rotations.flight;
   }
 
+  /** Whether something would be lost if this process ended now: an answer on its way, or tokens that are in memory only. */
+  get isAtStake(): boolean {
+    return this.flight !== null || this.#contents.isUnsaved;
+  }
+
   get requests(): number {
     return this.#rotations.counts.requests;
   }

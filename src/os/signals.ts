@@ -4,7 +4,7 @@ export interface SignalHandlers {
   readonly reload: () => void;
   /** The first SIGTERM or SIGINT: stop when it is safe to. */
   readonly stop: (signal: NodeJS.Signals) => void;
-  /** A further one: stop at once. */
+  /** A further one: whoever sends it does not want to wait. */
   readonly abort: (signal: NodeJS.Signals) => void;
 }
 

@@ -34,7 +34,7 @@ export function bootout(env: Environment, target: string): Step {
     while (await isLoaded(env, target)) {
       if (performance.now() > giveUpMs) {
         throw new AuthdError('timeout', `\`${line}\` was accepted, and the daemon does not stop`, {
-          hint: `\`launchctl kill KILL ${target}\` ends it, and loses no login`,
+          hint: `\`launchctl kill KILL ${target}\` ends it, with whatever it could not store yet`,
         });
       }
       await sleep(LOOK_AGAIN_MS);

@@ -1,6 +1,6 @@
 import { constants, existsSync } from 'node:fs';
-import { readFile, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemFileSystem } from '../../src/os/file-system.js';
 import { DaemonProcess, ownSandbox } from '../support/daemon-process.js';
@@ -31,6 +31,21 @@ describe('one daemon for an account', () => {
     expect(await readdir(sandbox.codexHome)).toEqual(['auth.json']);
     expect(existsSync(daemon.socket)).toBe(false);
     expect(await readdir(join(daemon.socket, '..'))).toEqual([]);
+  });
+
+  it('stops at once on a second signal where nothing can be lost', async () => {
+    const sandbox = await ownSandbox();
+    await writeAuthFile(join(sandbox.codexHome, 'auth.json'), chatgptFile(makeLoginTokens()));
+    const begun = join(sandbox.directory, 'begun');
+    const hook = `touch '${begun}'; exec sleep 60`;
+    await mkdir(dirname(sandbox.configFile), { recursive: true });
+    await writeFile(sandbox.configFile, `on_event = ["/bin/sh", "-c", ${JSON.stringify(hook)}]\n`);
+    const daemon = await DaemonProcess.start({ sandbox });
+    await writeAuthFile(daemon.authFile, chatgptFile(makeLoginTokens()));
+    while (!existsSync(begun)) await daemon.ask('/healthz');
+    daemon.cli.process.kill('SIGTERM');
+    await daemon.logged('stopping');
+    expect(await daemon.stop('SIGTERM')).toMatchObject({ code: 1 });
   });
 
   it('takes over from one that was killed: lock, socket and numbering', async () => {

@@ -116,7 +116,7 @@ describe('the daemon against a strict token endpoint', () => {
     expect(endpoint.isAlive(tokens.refresh_token)).toBe(true);
   });
 
-  it('stops at once on a second signal', async () => {
+  it('is finished on a second signal as well: its answer would be lost', async () => {
     const endpoint = await startEndpoint(HOUR_S);
     const sandbox = await ownSandbox();
     const gate = endpoint.holdNext();
@@ -125,7 +125,12 @@ describe('the daemon against a strict token endpoint', () => {
     await gate.arrived;
     daemon.cli.process.kill('SIGINT');
     await daemon.logged('stopping');
-    expect(await daemon.stop('SIGTERM')).toMatchObject({ code: 1 });
+    daemon.cli.process.kill('SIGTERM');
+    await daemon.logged('not at once: a refresh token was sent, and its answer would be lost');
+    gate.open();
+    expect(await daemon.cli.ended).toMatchObject({ code: 0 });
+    const { tokens } = JSON.parse(await readFile(daemon.authFile, 'utf8')) as { tokens: LoginTokens };
+    expect(endpoint.isAlive(tokens.refresh_token)).toBe(true);
   });
 
   it('counts on from where it was when it is started again', async () => {

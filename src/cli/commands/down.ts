@@ -54,7 +54,7 @@ async function endProcess(pid: number): Promise<void> {
     if (await isZombie(pid)) return;
     if (performance.now() > giveUpMs) {
       throw new AuthdError('timeout', `the daemon (pid ${String(pid)}) does not stop`, {
-        hint: `look at its log; \`kill -KILL ${String(pid)}\` loses no login`,
+        hint: `look at its log; \`kill -KILL ${String(pid)}\` ends it, with whatever it could not store yet`,
       });
     }
     await sleep(LOOK_AGAIN_MS);
