@@ -319,6 +319,7 @@ export class Keeper implements CredentialKeeper, Kept {
     for (const doubt of this.#contents.ledger.record.doubted) this.#rotations.admitUnknown(doubt);
     this.#lookout.outdate();
     await this.#lookout.look();
+    this.#rotations.meet();
     this.#leftovers.outdate();
     if (this.#options.lock.held) this.#rotations.unlock();
   }

@@ -127,7 +127,7 @@ function refuseHopeless(kept: Kept, time: ServerTime): void {
   const { login, state, setback } = kept;
   refuseStatic(kept, 'there is nothing to refresh');
   if (login.kind === 'none' || state.name === 'login_required') fail(kept, time);
-  const isRisky = setback?.trouble.reason === 'outcome_unknown' && (setback.retryAtMs ?? 0) > time.now();
+  const isRisky = setback?.onRejectionAtMs !== undefined && (setback.retryAtMs ?? 0) > time.now();
   if (isRisky && kept.servable !== null) fail(kept, time);
 }
 

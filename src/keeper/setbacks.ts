@@ -3,6 +3,11 @@ import type { Clock } from '../os/clock.js';
 
 const REMEMBERED = 16;
 
+const IN_DOUBT: Setback['trouble'] = {
+  reason: 'outcome_unknown',
+  detail: 'the refresh token was sent before, and it is not known what became of it',
+};
+
 /** A setback, and when it was suffered by both clocks. */
 interface Suffered {
   readonly setback: Setback;
@@ -40,17 +45,20 @@ export class Setbacks {
     this.#byToken.delete(fingerprint);
   }
 
-  /** Drops what has been put right. */
+  /** Drops what has been put right; a token that may be spent stays one. */
   relieve(reason: Setback['trouble']['reason']): void {
-    for (const [fingerprint, { setback }] of this.#byToken) {
-      if (setback.trouble.reason === reason) this.#byToken.delete(fingerprint);
+    for (const [fingerprint, suffered] of this.#byToken) {
+      const { setback } = suffered;
+      if (setback.trouble.reason !== reason) continue;
+      if (setback.onRejectionAtMs === undefined) this.#byToken.delete(fingerprint);
+      else this.#byToken.set(fingerprint, { ...suffered, setback: { ...setback, trouble: IN_DOUBT } });
     }
   }
 
   /** Drops what other settings may put right; a token that may be spent stays one. */
   forgive(): void {
     for (const [fingerprint, { setback }] of this.#byToken) {
-      if (setback.trouble.reason !== 'outcome_unknown') this.#byToken.delete(fingerprint);
+      if (setback.onRejectionAtMs === undefined) this.#byToken.delete(fingerprint);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { CODEX_BASE_URLS } from '../../src/core/base-urls.js';
 import { AuthdError } from '../../src/errors.js';
 import { fingerprintOf } from '../support/tokens.js';
 import { answered, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
@@ -90,6 +91,73 @@ describe('an answer that was lost', () => {
     await world.clock.advance(10 * MINUTE);
     expect(keeper.state.reason).toBe(reason);
     expect(world.server.sent).toEqual(['refresh-1']);
+  });
+});
+
+describe('a refresh token that may have been spent', () => {
+  it('is sent neither on a person’s word nor after a change of the settings, whatever a later attempt met', async () => {
+    const { world, open } = dueWorld(() => LOST);
+    world.server.answers.push(answered(429, '', { retryAfter: '5' }));
+    const keeper = await world.keeper();
+    open();
+    await world.clock.advance(MINUTE);
+    const { fingerprint = '' } = keeper.snapshot().credential?.accessToken ?? {};
+    const reported = keeper.rejected({ fingerprint, minValidMs: MINUTE, waitMs: SECOND });
+    await expect(reported).rejects.toThrow();
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
+    await world.clock.advance(MINUTE);
+    await expect(keeper.refresh({ waitMs: SECOND })).rejects.toMatchObject({ reason: 'rate_limited' });
+    keeper.configure({
+      policy: world.policy,
+      baseUrls: CODEX_BASE_URLS,
+      endpoint: world.server,
+      publishIn: [],
+      homes: [],
+    });
+    await world.clock.advance(HOUR);
+    expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
+  });
+
+  it('stays one when another daemon had the lock meanwhile', async () => {
+    const { world, open } = dueWorld(() => LOST);
+    const keeper = await world.keeper();
+    open();
+    await world.clock.advance(MINUTE);
+    const { ensure } = world.lock;
+    world.lock.held = false;
+    world.lock.ensure = () => Promise.reject(new AuthdError('already_running', 'kept by pid 7'));
+    const { fingerprint = '' } = keeper.snapshot().credential?.accessToken ?? {};
+    await keeper.rejected({ fingerprint, minValidMs: MINUTE, waitMs: SECOND }).catch(() => undefined);
+    expect(keeper.state.reason).toBe('locked_elsewhere');
+    world.lock.held = true;
+    world.lock.ensure = vi.fn(ensure).mockResolvedValueOnce('taken');
+    await keeper.claim();
+    await world.clock.advance(MINUTE);
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect(keeper.state.reason).toBe('outcome_unknown');
+  });
+
+  it('is known to be one from the moment that the journal can be read', async () => {
+    const world = new World();
+    world.logIn(10 * HOUR, 8 * HOUR);
+    world.journal.left.set(fingerprintOf('refresh-1'), '');
+    world.journal.readFailure = new Error('EIO');
+    const keeper = await world.keeper();
+    world.journal.readFailure = null;
+    const read = world.file.read.bind(world.file);
+    const { open, opened } = gate();
+    world.file.read = () => opened.then(read);
+    const readSettled = world.file.readSettled.bind(world.file);
+    world.file.readSettled = () => read();
+    const ticked = keeper.tick();
+    await world.clock.advance(0);
+    const asked = keeper.refresh({ waitMs: SECOND }).catch((error: unknown) => error);
+    open();
+    world.file.readSettled = readSettled;
+    await ticked;
+    await world.clock.advance(SECOND);
+    expect(await asked).toMatchObject({ reason: 'outcome_unknown' });
+    expect(world.server.sent).toEqual([]);
   });
 });
 
