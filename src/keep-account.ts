@@ -67,7 +67,7 @@ export async function keepAccount(
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, config.name, whenKept, log);
   const name = stateName(config.name, path);
-  const journal = new Journal(fs, settings.stateDirectory, name, clock);
+  const journal = new Journal(fs, settings.stateDirectory, name, clock, () => lock.held);
   const publications = new PublicationStore(fs, settings.stateDirectory, name);
   await sweep(path, fs, [journal, publications], lock, log);
 

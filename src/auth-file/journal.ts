@@ -42,18 +42,29 @@ export class Journal {
   readonly #name: string;
   /** The tokens of those that were begun or read here, by path: what others have begun since is not ours to remove. */
   readonly #known = new Map<string, string>();
+  /** The paths of those that were begun here. */
+  readonly #begun = new Set<string>();
   readonly #abandoned: Abandoned;
+  readonly #isLockHeld: () => boolean;
 
-  constructor(fs: FileSystem, directory: string, name: string, clock: Clock) {
+  constructor(
+    fs: FileSystem,
+    directory: string,
+    name: string,
+    clock: Clock,
+    isLockHeld: () => boolean = () => true,
+  ) {
     this.#fs = fs;
     this.#directory = directory;
     this.#name = name;
     this.#abandoned = new Abandoned(clock);
+    this.#isLockHeld = isLockHeld;
   }
 
   /**
    * Writes the intent down durably, with the space for the whole answer behind it: what is recorded later needs no
-   * allocation, and cannot meet a full disk.
+   * allocation, and cannot meet a full disk. What somebody else has begun with the same token stays: his answer may come
+   * yet.
    *
    * @throws the file system's error; nothing is left behind then
    */
@@ -61,21 +72,22 @@ export class Journal {
     await this.#fs.mkdir(this.#directory, 0o700);
     // One that could neither be begun nor removed would stay for ever.
     await this.sweep().catch(() => undefined);
-    const older = this.#pathsOf(intent.spent);
+    const older = this.#pathsOf(intent.spent).filter((each) => this.#begun.has(each));
     const path = this.#newPath(intent.spent);
     const file = await createPrivate(this.#fs, path);
     this.#known.set(path, intent.spent);
+    this.#begun.add(path);
     try {
       await writeIntent(file, intent);
       await syncDirectory(this.#fs, this.#directory);
-      // Until now they were what tells that this token may have been sent before.
-      await this.#remove(older);
-      return new OpenJournal(this.#fs, path, file);
     } catch (error) {
       await file.close().catch(() => undefined);
       await this.#remove([path]).catch(() => undefined);
       throw error;
     }
+    // Until now they were what tells that this token may have been sent before. One that stays is removed at the end.
+    await this.#remove(older).catch(() => undefined);
+    return new OpenJournal(this.#fs, path, file);
   }
 
   /**
@@ -98,10 +110,11 @@ export class Journal {
     return left;
   }
 
-  /** Removes our own that were never begun. Only under the account's lock, and while none is being begun. */
+  /** Removes our own that were never begun, as long as the account's lock is held. Only while none is being begun. */
   async sweep(): Promise<void> {
     for (const file of await this.#list()) {
-      if (file.isOwn && (await this.#readOne(file)) === null) await this.#fs.unlink(file.path);
+      if (!file.isOwn || (await this.#readOne(file)) !== null || !this.#isLockHeld()) continue;
+      await this.#fs.unlink(file.path);
     }
   }
 
@@ -121,7 +134,10 @@ export class Journal {
       });
     }
     if (paths.length > 0) await syncDirectory(this.#fs, this.#directory);
-    for (const path of paths) this.#known.delete(path);
+    for (const path of paths) {
+      this.#known.delete(path);
+      this.#begun.delete(path);
+    }
   }
 
   /** Null if nothing had been sent, or if it has just been removed. */

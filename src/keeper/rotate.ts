@@ -7,6 +7,7 @@ import type { Trouble } from '../core/state.js';
 import { AuthdError, describeError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
 import { isRotation, type Harvest } from './harvest.js';
+import { recover } from './recover.js';
 import type {
   AccountLockPort,
   AuthFilePort,
@@ -59,6 +60,7 @@ export async function rotate(
 
     const before = await authFile.read();
     if (!hasRefreshToken(before, known.fingerprint)) return { kind: 'overtaken', harvest: null };
+    if (await hasAnswer(known, ports)) return { kind: 'overtaken', harvest: null };
 
     rehearse(before.text, clock.now());
     const send = await endpoint.prepare();
@@ -149,6 +151,19 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
       detail: `auth.json could not be replaced: ${describeError(error)}`,
     };
   }
+}
+
+/**
+ * Whether this token has been answered after all, and tells of it: to a daemon that stood still while it had its request under
+ * way, has lost the lock, and cannot store what came.
+ */
+async function hasAnswer(spent: Secret, { journal, clock, onHarvest }: RotationPorts): Promise<boolean> {
+  for (const left of await recover(journal, clock.now())) {
+    if (left.kind !== 'harvest' || left.spent !== spent.fingerprint || !isRotation(left.harvest)) continue;
+    onHarvest(left.harvest);
+    return true;
+  }
+  return false;
 }
 
 /** Whether what was recorded would outlive a loss of power. */

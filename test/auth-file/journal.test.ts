@@ -241,6 +241,30 @@ describe('the journal of a rotation', () => {
   );
 });
 
+it('one journal is left of a token that was sent again and again', async () => {
+  const directory = await scratchDir();
+  const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
+  for (let time = 0; time < 3; time += 1) await (await journal.begin(INTENT)).close();
+  expect(await readdir(directory)).toHaveLength(1);
+});
+
+it('an intent that is durable stays, though the one before it cannot be removed', async () => {
+  const directory = await scratchDir();
+  const disk = { isFailing: false };
+  const fs: FileSystem = {
+    ...systemFileSystem,
+    unlink: (path) => (disk.isFailing ? Promise.reject(new Error('EIO')) : systemFileSystem.unlink(path)),
+  };
+  const journal = new Journal(fs, directory, 'default', systemClock);
+  await (await journal.begin(INTENT)).close();
+  disk.isFailing = true;
+  await (await journal.begin(INTENT)).close();
+  disk.isFailing = false;
+  expect(await readdir(directory)).toHaveLength(2);
+  await journal.clear(INTENT.spent);
+  expect(await readdir(directory)).toEqual([]);
+});
+
 describe('the journals of two daemons of which one has lost the lock and does not know it', () => {
   const ANSWER = '{"access_token":"a","refresh_token":"b"}';
 
@@ -266,15 +290,39 @@ describe('the journals of two daemons of which one has lost the lock and does no
     expect(await winner.read()).toEqual([found(ANSWER)]);
   });
 
-  it('the winner removes what it has read, and the loser’s seal says so', async () => {
+  it('the winner finds the loser’s answer, also when it has begun with the same token since', async () => {
     const { winner, mine } = await overtaken();
     await winner.read();
     await (await winner.begin(INTENT)).close();
     mine.record(Buffer.from(ANSWER));
-    await expect(mine.seal()).rejects.toThrow('the journal has been removed');
+    await mine.seal();
     await mine.close();
+    expect(await new Journals(winner, () => [], systemClock).read()).toEqual([found(ANSWER)]);
     await winner.clear(INTENT.spent);
     expect(await winner.read()).toEqual([]);
+  });
+
+  it('the winner removes what it has read when the matter is settled, and the loser’s seal says so', async () => {
+    const { winner, mine } = await overtaken();
+    await winner.read();
+    await winner.clear(INTENT.spent);
+    mine.record(Buffer.from(ANSWER));
+    await expect(mine.seal()).rejects.toThrow('the journal has been removed');
+    await mine.close();
+    expect(await winner.read()).toEqual([]);
+  });
+
+  it('the loser removes nothing that the winner is beginning, once it knows that it has lost', async () => {
+    const directory = await scratchDir();
+    const lock = { held: true };
+    const loser = new Journal(systemFileSystem, directory, 'default', systemClock, () => lock.held);
+    await writeFile(join(directory, 'default.aaaaaaaa.0123456789ab.journal'), '');
+    lock.held = false;
+    await loser.sweep();
+    expect(await readdir(directory)).toHaveLength(1);
+    lock.held = true;
+    await loser.sweep();
+    expect(await readdir(directory)).toEqual([]);
   });
 
   it('what the winner has not read stays until it is', async () => {

@@ -118,6 +118,19 @@ describe('a refresh token that may have been spent', () => {
     expect(world.server.sent).toEqual(['refresh-1', 'refresh-1']);
   });
 
+  it('is not sent where its answer came to a daemon that had lost the lock: that is stored', async () => {
+    const { world, open } = dueWorld(() => LOST);
+    const keeper = await world.keeper();
+    open();
+    await world.clock.advance(HOUR);
+    const pair = world.server.rotation();
+    if (pair.kind === 'answered') world.journal.left.set(fingerprintOf('refresh-1'), pair.body);
+    await world.clock.advance(HOUR);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(keeper.state.name).toBe('fresh');
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
   it('stays one when another daemon had the lock meanwhile', async () => {
     const { world, open } = dueWorld(() => LOST);
     const keeper = await world.keeper();

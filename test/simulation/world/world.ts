@@ -217,12 +217,11 @@ export class World implements Host {
 
   // What the inspector needs to see.
 
-  /** Where a daemon has written down the rotation that spends a refresh token. */
+  /** Where a daemon has written down the rotation that spends a refresh token: what was begun before it stays. */
   journalOf({ stateDirectory }: VirtualProcess, fingerprint: string): Inode | null {
-    for (const [name, node] of this.disk.directories.get(stateDirectory)?.now ?? []) {
-      if (name.endsWith(`.${fingerprint}.journal`) && node instanceof Inode) return node;
-    }
-    return null;
+    const entries = [...(this.disk.directories.get(stateDirectory)?.now ?? [])];
+    const last = entries.findLast(([name]) => name.endsWith(`.${fingerprint}.journal`));
+    return last?.[1] instanceof Inode ? last[1] : null;
   }
 
   /** The names of the journals in a state directory. */
