@@ -44,9 +44,7 @@ export class Journals {
   async read(): Promise<Unfinished[]> {
     const left = await this.#own.read();
     for (const journal of this.#others()) left.push(...(await this.#readOther(journal)));
-    // Where one daemon had begun anew with a token, another one's answer may have come after all.
-    const answered = new Set(left.flatMap(({ spent, answer }) => (answer === '' ? [] : [spent])));
-    return left.filter(({ spent, answer }) => answer !== '' || !answered.has(spent));
+    return left;
   }
 
   /** Removes durably what was begun or read here of the rotation that spent this token. */

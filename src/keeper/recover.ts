@@ -26,17 +26,25 @@ export type Recovery =
  *
  * @throws AuthdError `storage` if something that is there cannot be read
  */
-export async function recover(journal: JournalPort, nowMs: number): Promise<Recovery[]> {
-  return (await read(journal)).map(({ spent, answer: body, startedAtMs, isDurable, isOwn }) => {
-    const answer = { kind: 'answered', status: 200, body, retryAfter: null, date: null } as const;
-    const outcome = readOutcome(answer, nowMs);
-    if (outcome.kind !== 'rotated') return { kind: 'unknown', spent, startedAtMs, isOwn };
-    const harvest = { spent, startedAtMs, tokens: outcome.tokens, isDurable, isStored: false };
-    return { kind: 'harvest', spent, startedAtMs, harvest, isOwn };
-  });
+export async function recover(journal: Pick<JournalPort, 'read'>, nowMs: number): Promise<Recovery[]> {
+  const left = (await read(journal)).map((each) => interpret(each, nowMs));
+  // Where one daemon had begun anew with a token, another one's answer may have come after all: that is what became of it.
+  const answered = new Set(left.flatMap(({ kind, spent }) => (kind === 'harvest' ? [spent] : [])));
+  return left.filter(({ kind, spent }) => kind === 'harvest' || !answered.has(spent));
 }
 
-async function read(journal: JournalPort): Promise<Unfinished[]> {
+function interpret(
+  { spent, answer: body, startedAtMs, isDurable, isOwn }: Unfinished,
+  nowMs: number,
+): Recovery {
+  const answer = { kind: 'answered', status: 200, body, retryAfter: null, date: null } as const;
+  const outcome = readOutcome(answer, nowMs);
+  if (outcome.kind !== 'rotated') return { kind: 'unknown', spent, startedAtMs, isOwn };
+  const harvest = { spent, startedAtMs, tokens: outcome.tokens, isDurable, isStored: false };
+  return { kind: 'harvest', spent, startedAtMs, harvest, isOwn };
+}
+
+async function read(journal: Pick<JournalPort, 'read'>): Promise<Unfinished[]> {
   try {
     return await journal.read();
   } catch (error) {

@@ -8,6 +8,8 @@ import type { World } from './world/world.js';
 import type { Plan } from './plan.js';
 
 const HOUR_MS = 3600 * 1000;
+/** What waits for a file that is away, or in whose place is another account’s, is dropped then. */
+const LONGEST_WAIT_MS = 30 * 24 * 3600 * 1000;
 const HEALING_MS = 120_000;
 /** Longer than anybody waits for a lease, and a request for its answer. */
 const PICKING_MS = 120_000;
@@ -122,7 +124,10 @@ function blameForLoss(world: World, token: string): void {
   const grant = world.server.grantOf(token);
   if (grant?.family.ended !== null || grant.spentBy !== 'us') return;
   const sendings = world.inspector.sendings.filter((sending) => sending.token === token);
-  const isExcused = sendings.some(({ child, excuse }) => child === null || excuse !== null);
+  const { nowMs } = world.timeline;
+  const isExcused = sendings.some(
+    ({ child, excuse, sentAtMs }) => child === null || excuse !== null || nowMs - sentAtMs > LONGEST_WAIT_MS,
+  );
   if (!isExcused) world.inspector.blame('the login was lost, and nobody but us can have lost it');
 }
 

@@ -199,6 +199,22 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
           throw error;
         }),
     }))(surroundings),
+  'drop what waits for another account to leave': (surroundings, { stateDirectory }) =>
+    onFiles((file, path) => {
+      if (!path.endsWith('/auth.json')) return file;
+      return {
+        ...file,
+        async read(bytes, position) {
+          const count = await file.read(bytes, position);
+          const isAnothers = Buffer.from(bytes.subarray(0, count)).includes('somebody-else');
+          if (!isAnothers) return count;
+          const { fs } = surroundings;
+          const names = await fs.readdir(stateDirectory).catch(() => []);
+          for (const name of names.filter(isJournal)) await fs.unlink(`${stateDirectory}/${name}`);
+          return count;
+        },
+      };
+    })(surroundings),
   'believe a clock that is two hours behind': (surroundings) => ({
     ...surroundings,
     clock: { ...surroundings.clock, now: () => surroundings.clock.now() - 2 * 3600 * 1000 },

@@ -62,7 +62,7 @@ export class SendingJudge {
       isJournalled: false,
       isStored: false,
       isConcluded: false,
-      excuse: isUnaware ? LEASE_LOST : this.#scene.isAnothers(token) ? ANOTHERS : null,
+      excuse: isUnaware ? LEASE_LOST : this.#scene.isReplaced(token) ? ANOTHERS : null,
     };
     if (isUnaware) this.#excuseAll(token);
     this.#scene.sendings.push(sending);

@@ -64,18 +64,27 @@ export class Scene {
 
   /**
    * Whether somebody else has the loss of a pair to answer for. One that is in the file is his who takes it out, and ours
-   * again when it is back for good. One that is on its way there waits for a file that is away, and is given up for another login:
-   * the file is the truth (facts 3.3).
+   * again when it is back for good. One that is on its way there waits for a file that is away, or in whose place another
+   * account's is, and is given up for another login of the same account: the file is the truth (facts 3.3).
    */
   #weigh(sending: Sending, isOurs: boolean): void {
     const { fileToken } = this;
     if (sending.child !== null && sending.child === fileToken) {
       sending.isStored = true;
       if (sending.excuse === ANOTHERS && this.#isSafe(sending)) sending.excuse = null;
-    } else if (!isOurs && (sending.isStored || this.isAnothers(sending.token))) {
+    } else if (!isOurs && (sending.isStored || this.isReplaced(sending.token))) {
       // The disk's failing ends when it is stored after all; what somebody else did then does not.
       if (sending.excuse === null || sending.excuse === DISK_FAILED) sending.excuse = ANOTHERS;
     }
+  }
+
+  /** Whether the file holds a login that a pair on its way there is given up for. */
+  isReplaced(token: string): boolean {
+    const { server } = this.world;
+    const inFile = server.grantOf(this.fileToken ?? '')?.family.account;
+    return (
+      this.isAnothers(token) && (inFile === undefined || inFile === server.grantOf(token)?.family.account)
+    );
   }
 
   /** What is on the disk may outlive a loss of power now. */
