@@ -258,10 +258,15 @@ export class Rotations {
         identity: endpoint.identity,
         prepare: async () => {
           const send = await endpoint.prepare();
-          return async (...sending) => {
-            this.#counts.requests += 1;
-            const learnFrom = time.timeRequest();
-            const answer = await send(...sending);
+          return async (refreshToken, onBytes, mayLeave) => {
+            let learnFrom = time.timeRequest();
+            const answer = await send(refreshToken, onBytes, async () => {
+              if (!(await mayLeave())) return false;
+              this.#counts.requests += 1;
+              // Not before: the machine may have slept while the connection was made.
+              learnFrom = time.timeRequest();
+              return true;
+            });
             learnFrom(answer);
             return answer;
           };

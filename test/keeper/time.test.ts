@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/core/outcome.js';
 import type { Keeper } from '../../src/keeper/keeper.js';
 import { signJwt } from '../support/tokens.js';
-import { answered, DAY, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
+import { answered, DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
 
 const offline: Answer = { kind: 'never_sent', code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND' };
 
@@ -265,6 +265,21 @@ describe('a clock that is behind by 5 h', () => {
     await keeper.refresh({ waitMs: SECOND }).catch(() => undefined);
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
     await neverExpired(world, keeper, 10);
+  });
+
+  it('is not taken for behind where the machine slept while the connection was made', async () => {
+    const world = new World();
+    world.logIn(HOUR, 10 * MINUTE);
+    const { open, opened } = gate();
+    world.server.connection = opened.then(() => {
+      world.sleep(5 * MINUTE);
+    });
+    const keeper = await world.keeper();
+    const refreshed = keeper.refresh({ waitMs: SECOND });
+    await world.clock.advance(0);
+    open();
+    await refreshed;
+    expect(keeper.snapshot()).toMatchObject({ clockOffsetMs: 0, counts: { own: 1, requests: 1 } });
   });
 
   it('tells a consumer by that clock when asking again is worth it', async () => {

@@ -91,9 +91,7 @@ export async function run(
   );
   await goOn(() => isInstantOver);
   await judgeEnd(world, daemons, plan, goOn);
-  const rotations = world.inspector.sendings.filter(
-    ({ end, isRejected, isUntouched }) => end === 'answered' && !isRejected && !isUntouched,
-  );
+  const rotations = world.inspector.sendings.filter(({ access }) => access !== null);
   return {
     violation: world.inspector.violation,
     // As it is now: some promise may go on a little.
