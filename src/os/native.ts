@@ -1,5 +1,10 @@
-/** Takes an exclusive `flock(2)` on an open file; false if somebody else has it. It ends with the descriptor, or the process. */
-export type TryFlock = (descriptor: number) => boolean;
+/**
+ * Takes an exclusive `flock(2)` on an open file; false if somebody else has it, null if its file system has none. It ends
+ * with the descriptor, or the process.
+ *
+ * @throws Error `EFLOCK` if it fails in another way
+ */
+export type TryFlock = (descriptor: number) => boolean | null;
 
 /** What the kernel offers to lock with. */
 export async function findKernelLocks(): Promise<'flock' | 'abstract socket' | 'none'> {
@@ -21,12 +26,28 @@ export async function loadFlock(): Promise<TryFlock | null> {
     return (descriptor) => {
       const result: unknown = flock(descriptor, LOCK_EX | LOCK_NB);
       if (result === 0) return true;
-      const errno = koffi.errno();
-      const { EAGAIN, EINTR } = koffi.os.errno;
-      if (errno === EAGAIN || errno === EINTR) return false;
-      throw Object.assign(new Error(`flock failed with errno ${String(errno)}`), { code: 'EFLOCK' });
+      return readFlockError(koffi.errno(), koffi.os.errno);
     };
   } catch {
     return null;
+  }
+}
+
+/** What a flock that failed means, by the numbers that this system gives its errors. */
+export function readFlockError(errno: number, numbers: Readonly<Record<string, number>>): false | null {
+  const [name = String(errno)] = Object.keys(numbers).filter((each) => numbers[each] === errno);
+  switch (name) {
+    case 'EAGAIN':
+    case 'EWOULDBLOCK':
+    case 'EINTR':
+      return false;
+    // Some network and user-space file systems; NFS where no lock daemon runs.
+    case 'ENOSYS':
+    case 'ENOTSUP':
+    case 'EOPNOTSUPP':
+    case 'ENOLCK':
+      return null;
+    default:
+      throw Object.assign(new Error(`flock failed: ${name}`), { code: 'EFLOCK' });
   }
 }
