@@ -9,9 +9,18 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
   'skip the sync of directories': onFiles((file, path) =>
     isDirectory(path) ? { ...file, sync: () => Promise.resolve() } : file,
   ),
-  'skip the sync of the new auth.json': onFiles((file, path) =>
-    isStage(path) ? { ...file, sync: () => Promise.resolve() } : file,
-  ),
+  'skip the sync of the new auth.json': onFiles((file, path) => {
+    if (!isStage(path)) return file;
+    let isWritten = false;
+    return {
+      ...file,
+      truncate(length) {
+        isWritten = true;
+        return file.truncate(length);
+      },
+      sync: () => (isWritten ? Promise.resolve() : file.sync()),
+    };
+  }),
   'skip the sync of the journal': onFiles((file, path) =>
     isJournal(path) ? { ...file, sync: () => Promise.resolve() } : file,
   ),
