@@ -23,6 +23,8 @@ export interface FileLockOptions {
 export interface FileLock {
   /** Whether another machine may have it by now. */
   readonly isCompromised: boolean;
+  /** Looks whether it is ours still. Never rejects. */
+  confirm(): Promise<boolean>;
   /** `keepsWord`: the file that says whose it was stays, and with it where that one's journals are. */
   release(keepsWord: boolean): Promise<void>;
 }
@@ -104,6 +106,7 @@ async function tryFileLock(
       get isCompromised() {
         return shared.isCompromised;
       },
+      confirm: () => shared.confirm(),
       async release(keepsWord) {
         try {
           // First, while nobody else can have written it: one that was lost may be another machine's by now.

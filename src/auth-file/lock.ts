@@ -36,6 +36,14 @@ export class AccountLock {
     return this.#tenure !== null && [...this.#locks.values()].every((lock) => !lock.isCompromised);
   }
 
+  /** Looks whether it is held still: another machine may have taken it a moment ago. Never rejects. */
+  async confirm(): Promise<boolean> {
+    const { tenure } = this;
+    const locks = [...this.#locks.values()];
+    const confirmed = await Promise.all(locks.map((lock) => lock.confirm()));
+    return tenure !== null && tenure === this.tenure && confirmed.every(Boolean);
+  }
+
   /** Which taking of the lock this is: another one after every break. Null if it is not taken. */
   get tenure(): object | null {
     return this.#tenure;

@@ -23,6 +23,10 @@ export class Claim implements AccountLockPort {
     return this.#lock.held;
   }
 
+  confirm(): Promise<boolean> {
+    return this.#lock.confirm();
+  }
+
   get refusal(): AuthdError | null {
     return this.#lock.refusal;
   }

@@ -124,6 +124,8 @@ export interface AccountLockPort {
   ensure(): Promise<'held' | 'taken'>;
   /** False from the moment the lock was lost. */
   readonly held: boolean;
+  /** Looks whether it is held still: it may have been lost a moment ago. Never rejects. */
+  confirm(): Promise<boolean>;
   /** What the last attempt to take it met; null if that went well. */
   readonly refusal: AuthdError | null;
 }

@@ -72,7 +72,7 @@ export async function rotate(
     const look = { isWithheld: false };
     const mayLeave = async (): Promise<boolean> => {
       const last = await authFile.read();
-      look.isWithheld = !lock.held || !hasRefreshToken(last, known.fingerprint);
+      look.isWithheld = !hasRefreshToken(last, known.fingerprint) || !(await lock.confirm());
       return !look.isWithheld;
     };
     const answer = await send(known, journal.record.bind(journal), mayLeave);

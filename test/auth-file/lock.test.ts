@@ -10,6 +10,18 @@ import { identifyMachine } from '../../src/os/machine.js';
 import { scratchDir } from '../support/scratch-dir.js';
 import { ELSEWHERE, leaveBehind, lockOf, REAL, takeElsewhere } from './lock-scene.js';
 
+it('is confirmed by a look at the file system: somebody else may have taken it a moment ago', async () => {
+  const path = join(await scratchDir(), 'auth.json');
+  const lock = lockOf(path);
+  expect(await lock.confirm()).toBe(false);
+  await lock.ensure();
+  expect(await lock.confirm()).toBe(true);
+  await takeElsewhere(path);
+  expect(lock.held).toBe(true);
+  expect(await lock.confirm()).toBe(false);
+  expect(lock.held).toBe(false);
+});
+
 describe('the lock of an account', () => {
   it('lies beside auth.json, under none of the names that Codex locks, and goes when it is released', async () => {
     const home = await scratchDir();

@@ -29,6 +29,14 @@ describe('while the connection is made', () => {
     ],
     ['the file goes away', (world: World) => (world.file.text = null)],
     ['another machine takes the lock', (world: World) => (world.lock.held = false)],
+    [
+      'another machine takes the lock, which has not been noticed yet',
+      (world: World) =>
+        (world.lock.confirm = () => {
+          world.lock.held = false;
+          return Promise.resolve(false);
+        }),
+    ],
   ])('%s: nothing is sent, and no journal stays', async (_what, happen) => {
     const world = new World();
     world.logIn(10 * HOUR, 8 * HOUR);

@@ -189,11 +189,8 @@ describe('what is found out between the decision and the sending', () => {
   it('is that the lock was another daemon’s, which had an answer: that is stored, and nothing is sent', async () => {
     const world = new World();
     world.logIn(HOUR, 40 * MINUTE);
-    world.lock = {
-      refusal: null,
-      held: false,
-      ensure: () => Promise.reject(new AuthdError('already_running', 'kept by pid 7')),
-    };
+    world.lock.held = false;
+    world.lock.ensure = () => Promise.reject(new AuthdError('already_running', 'kept by pid 7'));
     const keeper = await world.keeper();
     const answer = world.server.rotation();
     if (answer.kind !== 'answered') throw new Error('no answer');
@@ -212,11 +209,8 @@ describe('what is found out between the decision and the sending', () => {
   it('is that the lock was another daemon’s, which had no answer: nothing is sent before the last safe moment', async () => {
     const world = new World();
     world.logIn(HOUR, 40 * MINUTE);
-    world.lock = {
-      refusal: null,
-      held: false,
-      ensure: () => Promise.reject(new AuthdError('already_running', 'kept by pid 7')),
-    };
+    world.lock.held = false;
+    world.lock.ensure = () => Promise.reject(new AuthdError('already_running', 'kept by pid 7'));
     const keeper = await world.keeper();
     world.journal.left.set(fingerprintOf('refresh-1'), '');
     world.lock.ensure = () => {

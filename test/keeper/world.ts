@@ -44,6 +44,7 @@ export class World {
     held: true,
     refusal: null,
     ensure: () => Promise.resolve('held'),
+    confirm: () => Promise.resolve(this.lock.held),
   };
   /** The turns of accounts; shared by the keepers of one daemon. */
   pace = new Pace(0);
