@@ -19,8 +19,9 @@ const LONGEST_REQUEST_MS = 60_000;
 
 /**
  * The offset after an answer: none if that is possible, else what was taken for it until now, moved only as far as the
- * answer compels. One that came after a sleep tells too little to forget what an answer had told (`isLearnt`); where none
- * had, the latest time that it may be is taken, since an earlier one could give out an expired token.
+ * answer compels. One that came after a sleep tells too little to forget what an answer had told (`isLearnt`), or to doubt a
+ * clock of which nothing bad is known. Of one that is known to be wrong, the latest time that it may be is taken, since an
+ * earlier one could give out an expired token.
  */
 export function offsetFromDate(
   { dateMs, sentAtMs, receivedAtMs }: Dated,
@@ -32,7 +33,8 @@ export function offsetFromDate(
   const isTelling = highest - lowest <= LONGEST_REQUEST_MS;
   if (isTelling && lowest <= 0 && highest >= 0) return 0;
   const isRefuted = offsetMs < lowest || offsetMs > highest;
-  if (!isTelling && (isRefuted || !isLearnt)) return nothingOr(highest);
+  const isSuspect = isRefuted || (offsetMs !== 0 && !isLearnt);
+  if (!isTelling && isSuspect) return nothingOr(highest);
   return Math.min(Math.max(offsetMs, lowest), highest);
 }
 

@@ -66,10 +66,19 @@ describe('the offset that an answer tells', () => {
     });
   });
 
-  it('never makes the time earlier than it is where the machine slept, and nobody had told it', () => {
-    holdsForAll(exchanges, sleeps, fc.integer({ min: -YEAR, max: YEAR }), (exchange, sleptMs, before) => {
+  it('never makes the time earlier than it is where the machine slept, and its clock is known to be wrong', () => {
+    const wrong = fc.integer({ min: -YEAR, max: YEAR }).filter((offset) => offset !== 0);
+    holdsForAll(exchanges, sleeps, wrong, (exchange, sleptMs, before) => {
       const answer = answerOf({ ...exchange, backMs: sleptMs });
       expect(offsetFromDate(answer, before, false)).toBeGreaterThanOrEqual(exchange.trueMs - 3 * SECOND);
+    });
+  });
+
+  it('is none where the machine slept, and nothing bad is known of its clock', () => {
+    holdsForAll(exchanges, sleeps, (exchange, sleptMs) => {
+      const late = answerOf({ ...exchange, trueMs: 0, thereMs: sleptMs });
+      const early = answerOf({ ...exchange, trueMs: 0, backMs: sleptMs });
+      for (const answer of [late, early]) expect(offsetFromDate(answer, 0, false)).toBe(0);
     });
   });
 

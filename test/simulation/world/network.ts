@@ -131,7 +131,9 @@ export class Network {
     const sending = await process.operate('send', token, () => this.#witness.onSend(process, token));
     const mishap = this.#mishaps.shift();
     const answer = await this.#travel(process, sending, mishap, onBytes);
-    if (answer.kind === 'answered') process.canKnowTime = true;
+    // One that came after a sleep may be of any moment in it.
+    const isPrompt = this.#host.timeline.nowMs - sending.sentAtMs < 2 * DEADLINE_MS;
+    if (answer.kind === 'answered' && isPrompt) process.canKnowTime = true;
     sending.end = answer.kind === 'answered' ? 'answered' : 'lost';
     return answer;
   }
