@@ -22,8 +22,12 @@ export type CallKind = 'acts' | 'asks' | 'waits';
 export function kindOf(call: SystemCall): CallKind {
   if (WAITING.includes(call.name)) return 'waits';
   if (ASKING.includes(call.name)) return 'asks';
-  // Node's threads wake each other so.
-  return call.name === 'write' && call.line.includes('<anon_inode:[eventfd]>') ? 'waits' : 'acts';
+  return isWake(call) ? 'waits' : 'acts';
+}
+
+/** Node's threads wake each other so; the garbage collector's, too, whenever they like. */
+export function isWake({ name, line }: SystemCall): boolean {
+  return name === 'write' && line.includes('<anon_inode:[eventfd]>');
 }
 
 /** `openat .codex/.auth.json.codex-authd-…`: a call and what it is about, the same in each run. */

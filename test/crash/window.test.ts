@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { isWake } from './call-kinds.js';
 import { Household, preloaded, rotateOnce, settled } from './household.js';
 import { killInRotation } from './kill.js';
 import { demandStrace, Strace, threadsOf, type SystemCall } from './strace.js';
@@ -20,7 +21,8 @@ it('between the arrival of an answer and the end of its record there is no syste
   for (let count = 0; count < ROTATIONS; count += 1) await rotateOnce(daemon);
   await strace.detach();
 
-  const calls = (await strace.calls()).filter(({ name }) => !HOUSEKEEPING.includes(name));
+  const traced = await strace.calls();
+  const calls = traced.filter((call) => !HOUSEKEEPING.includes(call.name) && !isWake(call));
   const windows = calls.flatMap((call, end) => (isRecord(call) ? [windowOf(calls.slice(0, end + 1))] : []));
   console.info({ rotations: windows.length, systemCalls: Math.max(...windows.map(({ length }) => length)) });
   expect(windows).toHaveLength(ROTATIONS);
