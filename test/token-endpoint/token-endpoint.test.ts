@@ -26,10 +26,7 @@ type Send = (
 ) => ReturnType<SendRefresh>;
 
 /** One that prepares and sends at once. */
-function endpoint(
-  url: string,
-  options: Partial<TokenEndpointOptions> = {},
-): { send: Send; identity: string } {
+function endpoint(url: string, options: Partial<TokenEndpointOptions> = {}): { send: Send } {
   const base = {
     clientId: 'client-1',
     scope: null,
@@ -39,7 +36,6 @@ function endpoint(
   } as const;
   const made = new TokenEndpoint({ ...base, url, ...options });
   return {
-    identity: made.identity,
     send: async (token, onBytes, mayLeave = yes) => (await made.prepare())(token, onBytes, mayLeave),
   };
 }
@@ -394,21 +390,4 @@ describe('a token endpoint behind TLS', () => {
     });
     return { url: `http://127.0.0.1:${String(await listening(server))}`, tunnels: () => tunnels };
   }
-});
-
-describe('the identity of a token endpoint', () => {
-  it('is another one for each URL, client id and body format, and for nothing else', () => {
-    const url = 'https://auth.example.com/token';
-    const identities = [
-      endpoint(url),
-      endpoint('https://auth.example.com/tokens'),
-      endpoint(url, { clientId: 'client-2' }),
-      endpoint(url, { bodyFormat: 'form' }),
-    ].map(({ identity }) => identity);
-    expect(new Set(identities).size).toBe(4);
-    expect(endpoint(url, { userAgent: 'another', env: { HTTPS_PROXY: 'http://proxy' } }).identity).toBe(
-      identities[0],
-    );
-    for (const identity of identities) expect(identity).toMatch(/^[0-9a-f]{16}$/);
-  });
 });
