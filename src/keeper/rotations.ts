@@ -58,7 +58,8 @@ export class Rotations {
     const { pending, ledger } = this.#options.contents;
     const { login } = ledger;
     if (login.kind !== 'chatgpt') return null;
-    const epitaph = ledger.epitaphAt(this.#options.endpoint().identity);
+    // What a rotation in flight has spent is buried before what it got instead is in the books.
+    const epitaph = this.#flight === null ? ledger.epitaphAt(this.#options.endpoint().identity) : null;
     if (pending === null && epitaph !== null) return { trouble: epitaph, retryAtMs: null, failures: 0 };
     const owner = pending === null ? this.#ownerBefore(login) : null;
     if (owner !== null) {

@@ -68,6 +68,22 @@ describe('how consumers are served', () => {
     expect(world.server.sent.length).toBeLessThanOrEqual(3);
   });
 
+  it('waits for the new one while that is entered in the books, where the old refresh token is dead by then', async () => {
+    const world = new World();
+    world.logIn(HOUR, 2 * HOUR);
+    const { open, opened } = gate();
+    const readSettled = world.file.readSettled.bind(world.file);
+    world.file.readSettled = () => {
+      if (world.file.commits.length > 0) world.saving = opened;
+      return readSettled();
+    };
+    const keeper = await world.keeper();
+    const asked = keeper.credential({ minValidMs: 0, waitMs: 10 * SECOND });
+    await world.clock.advance(0);
+    open();
+    expect(await asked).toMatchObject({ generation: 2 });
+  });
+
   it('waits for the next attempt rather than failing, if that attempt comes in time', async () => {
     const world = new World();
     world.logIn(HOUR, 2 * HOUR);

@@ -51,6 +51,8 @@ export class World {
   holdings = new Holdings();
   isRecordWritable = true;
   recordFailure: Error | null = null;
+  /** Settles when the disk has time for the record. */
+  saving: Promise<void> = Promise.resolve();
   random = 0.5;
   policy: RefreshPolicy = DEFAULT_POLICY;
   readonly published = new VirtualDirectories();
@@ -89,10 +91,11 @@ export class World {
       record: {
         load: () => this.#readRecord(),
         open: () => this.#readRecord(),
-        save: (record) => {
-          if (!this.isRecordWritable) return Promise.reject(new Error('EROFS'));
+        save: async (record) => {
+          await this.saving;
+          if (!this.isRecordWritable) throw new Error('EROFS');
           this.record = record;
-          return Promise.resolve(true);
+          return true;
         },
       },
       log: {
