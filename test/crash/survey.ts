@@ -117,8 +117,8 @@ export async function carryOut<Kill extends { readonly place: string }>(
 }
 
 /**
- * What these plans are about and nothing was killed at: each place of an act. Of questions and waits each name, for the
- * watcher asks in whichever order it likes.
+ * What these plans are about and nothing was killed at: each place of an act. Of questions each name, for the watcher
+ * asks in whichever order it likes. Of waits nothing: whether one occurs at all is up to the scheduler and the allocator.
  */
 export function missed(plans: readonly Plan[], kills: readonly { readonly place: string }[]): string[] {
   const places = new Set(kills.map(({ place }) => place));
@@ -128,6 +128,6 @@ export function missed(plans: readonly Plan[], kills: readonly { readonly place:
     // It was not in each of the traces.
     const isRare = numbers?.length === 0 && wanted.size === 0;
     const target = `${thread} ${name}`;
-    return isRare || targets.has(target) ? [] : [target];
+    return kind === 'waits' || isRare || targets.has(target) ? [] : [target];
   });
 }
