@@ -44,6 +44,10 @@ export class Journal {
   readonly #known = new Map<string, string>();
   /** The paths of those that were begun here. */
   readonly #begun = new Set<string>();
+  /** Of those, the ones that are at work: nobody has left them. */
+  readonly #atWork = new Set<string>();
+  /** What has nothing to tell any more, and could not be removed yet. */
+  readonly #settled = new Set<string>();
   readonly #abandoned: Abandoned;
   readonly #isLockHeld: () => boolean;
 
@@ -77,27 +81,34 @@ export class Journal {
     const file = await createPrivate(this.#fs, path);
     this.#known.set(path, intent.spent);
     this.#begun.add(path);
+    this.#atWork.add(path);
     try {
       await writeIntent(file, intent);
       await syncDirectory(this.#fs, this.#directory);
     } catch (error) {
+      this.#atWork.delete(path);
       await file.close().catch(() => undefined);
       await this.#remove([path]).catch(() => undefined);
       throw error;
     }
-    // Until now they were what tells that this token may have been sent before. One that stays is removed at the end.
+    // Until now they were what tells that this token may have been sent before.
     await this.#remove(older).catch(() => undefined);
-    return new OpenJournal(this.#fs, path, file);
+    return new OpenJournal(this.#fs, path, file, {
+      onClosed: () => this.#atWork.delete(path),
+      remove: () => this.#remove([path]),
+    });
   }
 
   /**
-   * What daemons before this one left, but for what they had not begun to send.
+   * What was left: by daemons before this one, but for what they had not begun to send, and by this one, but for what is at
+   * work or settled.
    *
    * @throws the file system's error: what is our own and cannot be read may hold the only copy of a login
    */
   async read(): Promise<Unfinished[]> {
     const left: Unfinished[] = [];
     for (const file of await this.#list()) {
+      if (this.#atWork.has(file.path) || this.#settled.has(file.path)) continue;
       const found = await this.#readOne(file).catch((error: unknown) => {
         // Of another account most likely, which is not to stand still for it.
         if (!file.isOwn) return null;
@@ -110,8 +121,12 @@ export class Journal {
     return left;
   }
 
-  /** Removes our own that were never begun, as long as the account's lock is held. Only while none is being begun. */
+  /**
+   * Removes our own that were never begun, as long as the account's lock is held, and what could not be removed when it was
+   * settled. Only while none is being begun.
+   */
   async sweep(): Promise<void> {
+    if (this.#settled.size > 0) await this.#remove([...this.#settled]).catch(() => undefined);
     for (const file of await this.#list()) {
       if (!file.isOwn || (await this.#readOne(file)) !== null || !this.#isLockHeld()) continue;
       await this.#fs.unlink(file.path);
@@ -128,6 +143,7 @@ export class Journal {
   }
 
   async #remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) this.#settled.add(path);
     for (const path of paths) {
       await this.#fs.unlink(path).catch((error: unknown) => {
         if (systemErrorCode(error) !== 'ENOENT') throw error;
@@ -137,6 +153,7 @@ export class Journal {
     for (const path of paths) {
       this.#known.delete(path);
       this.#begun.delete(path);
+      this.#settled.delete(path);
     }
   }
 

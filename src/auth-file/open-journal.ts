@@ -3,19 +3,28 @@ import { writeAll } from './durable.js';
 import { ANSWER_AT } from './journal-format.js';
 import { isStillAt } from './still-at.js';
 
+/** What becomes of an open journal is noted by the one that opened it. */
+export interface JournalEnds {
+  readonly onClosed: () => void;
+  /** Removes it durably. */
+  readonly remove: () => Promise<void>;
+}
+
 /** A journal with its intent written, ready for the answer. */
 export class OpenJournal {
   readonly #fs: FileSystem;
   readonly #path: string;
   readonly #file: OpenFile;
+  readonly #ends: JournalEnds;
   readonly #pieces: Uint8Array[] = [];
   #length = 0;
   #hasFailed = false;
 
-  constructor(fs: FileSystem, path: string, file: OpenFile) {
+  constructor(fs: FileSystem, path: string, file: OpenFile, ends: JournalEnds) {
     this.#fs = fs;
     this.#path = path;
     this.#file = file;
+    this.#ends = ends;
   }
 
   /** Takes the next bytes of the answer: one system call, and no way to throw. */
@@ -42,7 +51,13 @@ export class OpenJournal {
     if (!(await isStillAt(this.#fs, this.#path, this.#file))) throw new Error('the journal has been removed');
   }
 
+  /** Removes it, and no other of the same token: nothing was sent. @throws the file system's error */
+  discard(): Promise<void> {
+    return this.#ends.remove();
+  }
+
   async close(): Promise<void> {
+    this.#ends.onClosed();
     await this.#file.close();
   }
 }

@@ -57,7 +57,9 @@ export function withDeadToken(record: AccountRecord, token: DeadToken): AccountR
   const others = record.dead.filter(
     (dead) => dead.fingerprint !== fingerprint || (endpoint !== undefined && dead.endpoint !== endpoint),
   );
-  const doubted = record.doubted.filter((doubt) => doubt !== fingerprint);
+  // One endpoint's word is no other's: there it may have been spent.
+  const isSettled = (doubt: string): boolean => doubt === fingerprint && endpoint === undefined;
+  const doubted = record.doubted.filter((doubt) => !isSettled(doubt));
   const same = others.filter((dead) => dead.reason === token.reason);
   const most = token.reason === 'refresh_token_spent' ? SPENT_REMEMBERED : REMEMBERED;
   const oldest = same.length < most ? undefined : same[0];
@@ -66,7 +68,8 @@ export function withDeadToken(record: AccountRecord, token: DeadToken): AccountR
 
 /** The record with one more token in it of which nobody knows whether it was spent. */
 export function withDoubt(record: AccountRecord, fingerprint: string): AccountRecord {
-  if (record.dead.some((dead) => dead.fingerprint === fingerprint)) return record;
+  const isDead = record.dead.some((dead) => dead.fingerprint === fingerprint && dead.endpoint === undefined);
+  if (isDead) return record;
   const others = record.doubted.filter((doubt) => doubt !== fingerprint);
   return { ...record, doubted: [...others, fingerprint].slice(-REMEMBERED) };
 }

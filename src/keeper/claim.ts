@@ -23,6 +23,10 @@ export class Claim implements AccountLockPort {
     return this.#lock.held;
   }
 
+  get tenure(): object | null {
+    return this.#lock.tenure;
+  }
+
   confirm(): Promise<boolean> {
     return this.#lock.confirm();
   }

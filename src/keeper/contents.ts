@@ -61,6 +61,11 @@ export class Contents {
     return this.#stamp;
   }
 
+  /** Whether tokens have come for this refresh token that are in no file yet. */
+  hasAnswer(spent: string): boolean {
+    return this.#harvests.hasUnstored(spent);
+  }
+
   /** Tokens have come. They are kept, whatever happens to the file. */
   receive(harvest: Harvest): void {
     this.#harvests.add(harvest);

@@ -20,6 +20,11 @@ export class Harvests {
     this.#bySpent.delete(spent);
   }
 
+  /** Whether there are some for this refresh token that have not been in auth.json. */
+  hasUnstored(spent: string): boolean {
+    return this.#bySpent.get(spent)?.isStored === false;
+  }
+
   /** Whether some of them are nowhere but here. */
   get isUnsaved(): boolean {
     return this.#find(({ isDurable, isStored }) => !isDurable && !isStored) !== null;

@@ -23,7 +23,8 @@ export interface KeeperSettings {
 }
 
 /** Everything that a keeper is made of. */
-export interface KeeperOptions extends KeeperSettings, Omit<RotationPorts, 'onHarvest' | 'clock'> {
+export interface KeeperOptions
+  extends KeeperSettings, Omit<RotationPorts, 'onHarvest' | 'onDoubt' | 'clock'> {
   readonly account: string;
   /** Begun before anything that takes its time, so that no setting of the clock goes unnoticed. */
   readonly time: ServerTime;

@@ -95,6 +95,11 @@ export class Keeper implements CredentialKeeper, Kept {
       ...options,
       contents: this.#contents,
       isQuiet: () => this.flight === null && this.#claim.isSettled,
+      onAnswer: (harvest) => {
+        this.#rotations.receive(harvest);
+        this.#lookout.outdate();
+        void this.observe();
+      },
     });
     this.#lookout = new Lookout(options.authFile, (reading) => this.#contents.enter(reading));
     this.#claim = new Claim(options.lock, () => this.#takeUp());
@@ -158,7 +163,8 @@ export class Keeper implements CredentialKeeper, Kept {
     while (this.#contents.isUnsaved) {
       await pause(this.#time, LAST_ATTEMPTS_MS);
       await this.#lookout.look();
-      await this.#rotations.start();
+      // The file may be another one's by now, whose token is none of ours to spend.
+      if (this.#contents.pending !== null) await this.#rotations.start();
     }
     await this.#lookout.close();
     this.#options.holdings.hold(this.account, null);
@@ -276,7 +282,7 @@ export class Keeper implements CredentialKeeper, Kept {
 
   /** Whether something would be lost if this process ended now: an answer on its way, or tokens that are in memory only. */
   get isAtStake(): boolean {
-    return this.flight !== null || this.#contents.isUnsaved;
+    return this.#rotations.isSending || this.#contents.isUnsaved;
   }
 
   get requests(): number {
@@ -313,7 +319,7 @@ export class Keeper implements CredentialKeeper, Kept {
   async #takeUp(): Promise<void> {
     await this.#contents.open();
     for (const recovery of await recover(this.#options.journal, this.now())) {
-      if (recovery.kind === 'harvest') this.#contents.receive(recovery.harvest);
+      if (recovery.kind === 'harvest') this.#rotations.receive(recovery.harvest);
       else this.#rotations.admitUnknown(recovery.spent);
     }
     for (const doubt of this.#contents.ledger.record.doubted) this.#rotations.admitUnknown(doubt);

@@ -154,6 +154,11 @@ export class Ledger {
     return this.#save(withDoubt(this.#record, fingerprint));
   }
 
+  /** Whether this refresh token is known to have been spent or rejected, wherever. */
+  isDead(fingerprint: string): boolean {
+    return this.#record.dead.some((dead) => dead.fingerprint === fingerprint);
+  }
+
   /** Why the refresh token in the file must not be sent to this endpoint; null if it may be. */
   epitaphAt(endpoint: string): DeadToken | null {
     if (this.#login.kind !== 'chatgpt') return null;

@@ -27,6 +27,8 @@ export interface LeftoversOptions {
   readonly log: LogPort;
   /** False while a journal may be at work, be another daemon's, or hold what has not been taken up. */
   readonly isQuiet: () => boolean;
+  /** Told of tokens for which the file has been waiting, and nobody knew of them. */
+  readonly onAnswer: (harvest: Harvest) => void;
 }
 
 /** The journals of rotations that are over, and of which the file has not got what they brought. */
@@ -106,27 +108,32 @@ export class Leftovers {
    * had its request under way, has got it after all.
    */
   #takeUp(left: Recovery): boolean {
-    const { account, contents, log } = this.#options;
+    const { account, contents, onAnswer, log } = this.#options;
     if (left.kind !== 'harvest' || !isRotation(left.harvest)) return false;
     if (contents.pending !== null || !this.#isInFile(left.spent)) return false;
-    contents.receive(left.harvest);
+    onAnswer(left.harvest);
     log.info({ account, spent: left.spent }, 'found the answer to a request of a daemon before this one');
     return true;
   }
 
   /**
    * Whether another login is there for good. That of another account is there until somebody switches back: tokens that
-   * came for the first one wait for it. One of the same account was made in its place.
+   * came for the first one wait for it. One of the same account that is newer was made in its place; an older one came out
+   * of a backup, and the right one may follow.
    */
   #isOver(left: Recovery): boolean {
-    const { login } = this.#options.contents.ledger;
+    const { ledger } = this.#options.contents;
+    const { login } = ledger;
     if (login.kind === 'none') return false;
     // What tells only of a doubt is told by the record from now on, to those who read it.
     if (left.kind === 'unknown') return !this.#options.journal.isShared;
     // The refresh token that is in the first one's file lives: there are more where these came from.
     if (!isRotation(left.harvest)) return true;
     const accountId = accountOf(left.harvest);
-    return accountId !== null && accountId === login.credential.accountId;
+    if (accountId === null || accountId !== login.credential.accountId) return false;
+    if (login.kind === 'chatgpt' && ledger.isDead(login.refreshToken.fingerprint)) return false;
+    const [theirs, ours] = [login.credential.issuedAtMs, issuedAtMs(left)];
+    return theirs === null || ours === null || theirs >= ours;
   }
 
   /** Whether the file of this moment has something to do with it. */

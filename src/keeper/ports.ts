@@ -93,7 +93,7 @@ export interface JournalPort {
    */
   begin(intent: Intent): Promise<OpenJournalPort>;
   /**
-   * What daemons before this one left unfinished.
+   * What was left unfinished, by daemons before this one or by itself; not what is at work.
    *
    * @throws if something that is there cannot be read
    */
@@ -111,6 +111,12 @@ export interface OpenJournalPort {
    * @throws if it is in memory only
    */
   seal(): Promise<void>;
+  /**
+   * Removes it durably, and no other of the same token: nothing was sent.
+   *
+   * @throws if the file system fails; it tells nothing any more, all the same
+   */
+  discard(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -124,6 +130,8 @@ export interface AccountLockPort {
   ensure(): Promise<'held' | 'taken'>;
   /** False from the moment the lock was lost. */
   readonly held: boolean;
+  /** Which taking of the lock this is: another one after every break. Null if it is not taken. */
+  readonly tenure: object | null;
   /** Looks whether it is held still: it may have been lost a moment ago. Never rejects. */
   confirm(): Promise<boolean>;
   /** What the last attempt to take it met; null if that went well. */

@@ -26,6 +26,8 @@ export interface RotationPorts {
   readonly clock: Clock;
   /** Told of tokens as soon as they have come, before anything is done with them that could fail. */
   readonly onHarvest: (harvest: Harvest) => void;
+  /** Told of a refresh token that somebody has sent, and nobody knows what became of it. */
+  readonly onDoubt: (fingerprint: string) => void;
 }
 
 /** How a rotation ended. */
@@ -54,13 +56,14 @@ export async function rotate(
   const { authFile, endpoint, lock, clock } = ports;
   let journal: OpenJournalPort | null = null;
   let stage: StagePort | null = null;
+  const { tenure } = lock;
   try {
     // Whoever had the lock until now may have sent this very token: that is looked at first.
     if ((await lock.ensure()) === 'taken') return { kind: 'overtaken', harvest: null };
 
     const before = await authFile.read();
     if (!hasRefreshToken(before, known.fingerprint)) return { kind: 'overtaken', harvest: null };
-    if (await hasAnswer(known, ports)) return { kind: 'overtaken', harvest: null };
+    if (await isNewsOf(known, isDoubted, ports)) return { kind: 'overtaken', harvest: null };
 
     rehearse(before.text, clock.now());
     const send = await endpoint.prepare();
@@ -68,17 +71,19 @@ export async function rotate(
     const startedAtMs = clock.now();
     journal = await openJournal(ports, { spent: known.fingerprint, startedAtMs });
 
-    // All that takes its time, the connection as well, and with it goes the lock perhaps, or the login.
+    // All that takes its time, the connection as well, and with it goes the lock perhaps, or the login. Taken anew meanwhile,
+    // the lock is no better than lost: somebody may have had it in between.
     const look = { isWithheld: false };
     const mayLeave = async (): Promise<boolean> => {
       const last = await authFile.read();
-      look.isWithheld = !hasRefreshToken(last, known.fingerprint) || !(await lock.confirm());
+      const isOurs = (await lock.confirm()) && lock.tenure === tenure;
+      look.isWithheld = !isOurs || !hasRefreshToken(last, known.fingerprint);
       return !look.isWithheld;
     };
     const answer = await send(known, journal.record.bind(journal), mayLeave);
     if (look.isWithheld) {
       // It tells of the sending before, too.
-      if (!isDoubted) await ports.journal.clear(known.fingerprint);
+      if (!isDoubted) await journal.discard().catch(() => undefined);
       if (lock.held) return { kind: 'overtaken', harvest: null };
       return blocked('locked_elsewhere', LOST_UNSENT);
     }
@@ -154,13 +159,21 @@ async function store(harvest: Harvest, ports: RotationPorts, stage: StagePort): 
 }
 
 /**
- * Whether this token has been answered after all, and tells of it: to a daemon that stood still while it had its request under
- * way, has lost the lock, and cannot store what came.
+ * Whether the journals tell of this token what nobody knew who decided to send it, and tells that. It may have been answered
+ * after all: to a daemon that stood still while it had its request under way, has lost the lock, and cannot store what came.
+ * Or another account of this daemon has sent it, whose home had a copy of this login.
  */
-async function hasAnswer(spent: Secret, { journal, clock, onHarvest }: RotationPorts): Promise<boolean> {
+async function isNewsOf(
+  { fingerprint }: Secret,
+  isDoubted: boolean,
+  { journal, clock, onHarvest, onDoubt }: RotationPorts,
+): Promise<boolean> {
   for (const left of await recover(journal, clock.now())) {
-    if (left.kind !== 'harvest' || left.spent !== spent.fingerprint || !isRotation(left.harvest)) continue;
-    onHarvest(left.harvest);
+    if (left.spent !== fingerprint) continue;
+    const isAnswered = left.kind === 'harvest' && isRotation(left.harvest);
+    if (isAnswered) onHarvest(left.harvest);
+    else if (left.kind === 'unknown' && !isDoubted) onDoubt(fingerprint);
+    else continue;
     return true;
   }
   return false;

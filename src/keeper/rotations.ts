@@ -14,7 +14,10 @@ import { rotate, storeHarvest, type RotationPorts, type RotationResult } from '.
 import type { ServerTime } from './server-time.js';
 import { Setbacks } from './setbacks.js';
 
-export interface RotationsOptions extends Omit<RotationPorts, 'onHarvest' | 'endpoint' | 'clock'> {
+export interface RotationsOptions extends Omit<
+  RotationPorts,
+  'onHarvest' | 'onDoubt' | 'endpoint' | 'clock'
+> {
   readonly account: string;
   readonly log: LogPort;
   readonly holdings: HoldingsPort;
@@ -38,6 +41,7 @@ export class Rotations {
   /** Tokens that were sent once, and may have been spent: what became of a later sending says nothing of the first. */
   readonly #doubted = new Set<string>();
   #flight: Promise<void> | null = null;
+  #isSending = false;
 
   constructor(options: RotationsOptions) {
     this.#options = options;
@@ -47,6 +51,11 @@ export class Rotations {
   /** The rotation in flight. Never rejects. */
   get flight(): Promise<void> | null {
     return this.#flight;
+  }
+
+  /** Whether a refresh token has left, and it is not known yet what became of it. */
+  get isSending(): boolean {
+    return this.#isSending;
   }
 
   get counts(): Omit<RotationCounts, 'adopted' | 'rejections'> {
@@ -84,18 +93,27 @@ export class Rotations {
     const { pending, ledger } = this.#options.contents;
     const { login } = ledger;
     if (login.kind !== 'chatgpt') return Promise.resolve();
-    if (this.#flight === null && pending === null && this.#ownerBefore(login) !== null)
-      return Promise.resolve();
+    if (this.#flight === null && pending === null && this.#isBarred(login)) return Promise.resolve();
     this.#flight ??= this.#fly(login, pending).finally(() => {
       this.#flight = null;
+      this.#isSending = false;
       this.#options.onChange();
     });
     return this.#flight;
   }
 
-  /** A daemon before this one may have sent this refresh token, and had no answer. */
+  /** Somebody may have sent this refresh token, and no answer is known. */
   admitUnknown(fingerprint: string): void {
-    this.#unknown.add(fingerprint);
+    if (!this.#options.contents.hasAnswer(fingerprint)) this.#unknown.add(fingerprint);
+  }
+
+  /** Tokens have come, from the server or out of a journal: what became of the one that was spent for them is known. */
+  receive(harvest: Harvest): void {
+    const { spent } = harvest;
+    this.#unknown.delete(spent);
+    this.#doubted.delete(spent);
+    if (this.#setbacks.of(spent)?.onRejectionAtMs !== undefined) this.#setbacks.clear(spent);
+    this.#options.contents.receive(harvest);
   }
 
   /**
@@ -185,7 +203,10 @@ export class Rotations {
         if (outcome.kind === 'rejected') {
           const { detail } = outcome;
           const dead: DeadToken = { fingerprint: spent, reason: 'refresh_token_rejected', detail, endpoint };
-          if (await contents.ledger.bury(dead)) await this.#clearJournal(spent);
+          const isBuried = await contents.ledger.bury(dead);
+          // What this endpoint says need not be what an earlier one did with it.
+          const isTold = !this.#doubted.has(spent) || (await contents.ledger.doubt(spent));
+          if (isBuried && isTold) await this.#clearJournal(spent);
         } else if (outcome.kind === 'retry' && !this.#doubted.has(spent)) await this.#clearJournal(spent);
         await lookout.look();
         return;
@@ -219,13 +240,21 @@ export class Rotations {
     this.#suffer(now, setback(isNew ? ISSUED_EXPIRED : NOTHING_NEW, context));
   }
 
+  /** Whether the login in the file must not be rotated, whoever asks for it. */
+  #isBarred(login: RotatingLogin): boolean {
+    const { contents, endpoint } = this.#options;
+    return this.#ownerBefore(login) !== null || contents.ledger.epitaphAt(endpoint().identity) !== null;
+  }
+
   #ownerBefore({ refreshToken }: RotatingLogin): Owner | null {
     const { account, holdings } = this.#options;
     return holdings.ownerBefore(account, refreshToken.fingerprint);
   }
 
   async #clearJournal(spent: string): Promise<void> {
-    const { account, journal, log } = this.#options;
+    const { account, contents, journal, log } = this.#options;
+    // Another daemon's answer to the same token is in one of them, and nowhere else yet.
+    if (contents.hasAnswer(spent)) return;
     try {
       await journal.clear(spent);
     } catch (error) {
@@ -249,7 +278,7 @@ export class Rotations {
   }
 
   #ports(): RotationPorts {
-    const { contents, time } = this.#options;
+    const { time } = this.#options;
     const endpoint = this.#options.endpoint();
     return {
       ...this.#options,
@@ -263,6 +292,7 @@ export class Rotations {
             let learnFrom = time.timeRequest();
             const answer = await send(refreshToken, onBytes, async () => {
               if (!(await mayLeave())) return false;
+              this.#isSending = true;
               this.#counts.requests += 1;
               // Not before: the machine may have slept while the connection was made.
               learnFrom = time.timeRequest();
@@ -274,8 +304,10 @@ export class Rotations {
         },
       },
       onHarvest: (harvest) => {
-        this.#doubted.delete(harvest.spent);
-        contents.receive(harvest);
+        this.receive(harvest);
+      },
+      onDoubt: (fingerprint) => {
+        this.admitUnknown(fingerprint);
       },
     };
   }

@@ -53,19 +53,65 @@ describe('the journal of a rotation', () => {
   it('tells a successor the intent, and as much of the answer as had come', async () => {
     const directory = join(await scratchDir(), 'state');
     const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
-    expect(await journal.read()).toEqual([]);
+    const successor = new Journal(systemFileSystem, directory, 'default', systemClock);
+    expect(await successor.read()).toEqual([]);
     const open = await journal.begin(INTENT);
-    expect(await journal.read()).toEqual([found('')]);
+    expect(await successor.read()).toEqual([found('')]);
     open.record(Buffer.from('{"access_token":"ä'));
-    expect(await journal.read()).toEqual([found('{"access_token":"ä')]);
+    expect(await successor.read()).toEqual([found('{"access_token":"ä')]);
     open.record(Buffer.from('"}'));
     await open.seal();
     await open.close();
-    expect(await journal.read()).toEqual([found('{"access_token":"ä"}')]);
+    expect(await successor.read()).toEqual([found('{"access_token":"ä"}')]);
     expect((await stat(await journalIn(directory))).mode & 0o777).toBe(0o600);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     await journal.clear(INTENT.spent);
     await journal.clear(INTENT.spent);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('tells its own daemon nothing while it is at work, and what it holds once that is over', async () => {
+    const journal = new Journal(systemFileSystem, await scratchDir(), 'default', systemClock);
+    const open = await journal.begin(INTENT);
+    open.record(Buffer.from('{"access_token":"new"}'));
+    expect(await journal.read()).toEqual([]);
+    await open.seal();
+    await open.close();
+    expect(await journal.read()).toEqual([found('{"access_token":"new"}')]);
+  });
+
+  it('is removed alone where nothing was sent: another one may hold the answer to the same token', async () => {
+    const directory = await scratchDir();
+    const theirs = await new Journal(systemFileSystem, directory, 'default', systemClock).begin(INTENT);
+    theirs.record(Buffer.from('{"access_token":"theirs"}'));
+    await theirs.seal();
+    await theirs.close();
+    const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
+    const ours = await journal.begin(INTENT);
+    expect(await journal.read()).toEqual([found('{"access_token":"theirs"}')]);
+    await ours.discard();
+    await ours.close();
+    expect(await journal.read()).toEqual([found('{"access_token":"theirs"}')]);
+    await journalIn(directory);
+  });
+
+  it('tells nothing any more once it is settled, though it cannot be removed yet', async () => {
+    const directory = await scratchDir();
+    let isReadOnly = true;
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      unlink: (path) =>
+        isReadOnly
+          ? Promise.reject(Object.assign(new Error('EROFS: planted'), { code: 'EROFS' }))
+          : systemFileSystem.unlink(path),
+    };
+    const journal = new Journal(fs, directory, 'default', systemClock);
+    await (await journal.begin(INTENT)).close();
+    await expect(journal.clear(INTENT.spent)).rejects.toThrow('EROFS');
+    expect(await journal.read()).toEqual([]);
+    await journalIn(directory);
+    isReadOnly = false;
+    await journal.sweep();
     expect(await readdir(directory)).toEqual([]);
   });
 

@@ -77,6 +77,23 @@ describe('a home that is a copy of another account', () => {
     expect([first.server.sent.length, second.server.sent.length]).toEqual([1, 0]);
   });
 
+  it('does not send what the first one has sent and lost the answer to, though that has logged out', async () => {
+    const { first, second, keepers } = await copied({ activate: false });
+    second.journal = first.journal;
+    const [one] = keepers;
+    const two = await second.keeper({ account: 'two' });
+    first.server.answers = [{ kind: 'lost', message: 'cut off' }];
+    one.activate();
+    await first.clock.advance(0);
+    expect(one.state.reason).toBe('outcome_unknown');
+    first.file.text = null;
+    await one.observe();
+    await two.tick();
+    await first.clock.advance(SECOND);
+    expect(second.server.sent).toEqual([]);
+    expect(two.state.reason).toBe('outcome_unknown');
+  });
+
   it('knows a spent token after a restart as well, from its own record alone', async () => {
     const { first, second, keepers } = await copied();
     await keepers[1].tick();

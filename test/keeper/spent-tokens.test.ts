@@ -272,3 +272,56 @@ describe('a refresh token that was rejected', () => {
     }
   });
 });
+
+describe('a refresh token of which nobody knows whether it was spent', () => {
+  /** A login whose token was sent to the right endpoint, without an answer. */
+  async function doubted(world: World): Promise<Keeper> {
+    world.server.answers = [{ kind: 'lost', message: 'cut off' }];
+    const keeper = await world.keeper();
+    await world.clock.advance(SECOND);
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    return keeper;
+  }
+
+  it('stays one while another account is there, also where a wrong endpoint had rejected it before', async () => {
+    const world = new World();
+    world.logIn(10 * HOUR, 8 * HOUR);
+    const { text } = world.file;
+    world.server.identity = 'wrong';
+    world.server.answers = [answered(401)];
+    const misconfigured = await world.keeper();
+    await world.clock.advance(SECOND);
+    expect(misconfigured.state.reason).toBe('refresh_token_rejected');
+    await misconfigured.stop();
+    world.server.identity = 'as configured';
+    const keeper = await doubted(world);
+    world.logIn(10 * HOUR, 0, 'refresh-other');
+    await keeper.observe();
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(0);
+    await keeper.stop();
+    world.file.text = text;
+    const sent = world.server.sent.length;
+    const successor = await world.keeper();
+    await world.clock.advance(SECOND);
+    expect(world.server.sent.length).toBe(sent);
+    expect(successor.state.reason).toBe('outcome_unknown');
+  });
+
+  it('stays one where a wrong endpoint rejects it since', async () => {
+    const world = new World();
+    world.logIn(10 * HOUR, 8 * HOUR);
+    const keeper = await doubted(world);
+    world.server.identity = 'wrong';
+    world.server.answers = [answered(401)];
+    // The last safe moment has come.
+    await world.clock.advance(2 * HOUR - 9 * MINUTE);
+    expect(keeper.state.reason).toBe('refresh_token_rejected');
+    await keeper.stop();
+    world.server.identity = 'as configured';
+    const sent = world.server.sent.length;
+    const successor = await world.keeper();
+    expect(successor.state.reason).toBe('outcome_unknown');
+    expect(world.server.sent.length).toBe(sent);
+  });
+});

@@ -38,10 +38,11 @@ export class World {
   readonly server: VirtualServer;
   readonly events: KeeperEvent[] = [];
   readonly warnings: object[] = [];
-  readonly journal = new VirtualJournal();
+  journal = new VirtualJournal();
   record: AccountRecord | null = null;
   lock: { -readonly [Key in keyof AccountLockPort]: AccountLockPort[Key] } = {
     held: true,
+    tenure: {},
     refusal: null,
     ensure: () => Promise.resolve('held'),
     confirm: () => Promise.resolve(this.lock.held),
@@ -78,7 +79,7 @@ export class World {
       account,
       authFile: this.file,
       endpoint: this.server,
-      journal: this.journal,
+      journal: this.journal.ofOne(),
       pace: this.pace,
       holdings: this.holdings,
       publications: this.published,
@@ -112,11 +113,22 @@ export class World {
     return keeper;
   }
 
-  /** The clock of the machine is set, rightly or not; the server's goes on as it did. */
   #readRecord(): Promise<AccountRecord | null> {
     return this.recordFailure === null ? Promise.resolve(this.record) : Promise.reject(this.recordFailure);
   }
 
+  /** The lock is lost, somebody has it, and is gone again: the next who asks takes it anew. */
+  takeLockAnew(): void {
+    let isNew = true;
+    this.lock.tenure = {};
+    this.lock.ensure = () => {
+      const found = isNew ? 'taken' : 'held';
+      isNew = false;
+      return Promise.resolve(found);
+    };
+  }
+
+  /** The clock of the machine is set, rightly or not; the server's goes on as it did. */
   setClock(byMs: number): void {
     this.clock.jump(byMs);
     this.server.aheadMs -= byMs;
@@ -190,29 +202,53 @@ class VirtualFile implements AuthFilePort {
 }
 
 /** A journal that is in memory: the answers by the fingerprints of the tokens that were sent. */
-class VirtualJournal implements JournalPort {
+class VirtualJournal {
   isShared = false;
   readonly left = new Map<string, string>();
+  /** The same of another daemon, which has sent the same tokens. */
+  readonly others = new Map<string, string>();
   /** When the rotations began, by the same. */
   readonly startedAtMs = new Map<string, number>();
   sealFailure: Error | null = null;
+  discardFailure: Error | null = null;
   readFailure: Error | null = null;
 
-  begin({ spent, startedAtMs }: Intent): Promise<OpenJournalPort> {
+  /** As one daemon sees it: what it has at work itself is not left. */
+  ofOne(): JournalPort {
+    const atWork = new Set<string>();
+    return {
+      isShared: this.isShared,
+      begin: (intent) => this.begin(intent, atWork),
+      read: () => this.#read(atWork),
+      clear: (spent) => this.clear(spent),
+    };
+  }
+
+  begin({ spent, startedAtMs }: Intent, atWork = new Set<string>()): Promise<OpenJournalPort> {
     this.left.set(spent, '');
+    atWork.add(spent);
     this.startedAtMs.set(spent, startedAtMs);
     return Promise.resolve({
       record: (bytes) => {
         this.left.set(spent, (this.left.get(spent) ?? '') + Buffer.from(bytes).toString());
       },
       seal: () => (this.sealFailure === null ? Promise.resolve() : Promise.reject(this.sealFailure)),
-      close: () => Promise.resolve(),
+      discard: () => {
+        if (this.discardFailure !== null) return Promise.reject(this.discardFailure);
+        this.left.delete(spent);
+        return Promise.resolve();
+      },
+      close: () => {
+        atWork.delete(spent);
+        return Promise.resolve();
+      },
     });
   }
 
-  read(): Promise<Unfinished[]> {
+  #read(atWork: ReadonlySet<string>): Promise<Unfinished[]> {
     if (this.readFailure !== null) return Promise.reject(this.readFailure);
-    const left = [...this.left].map(([spent, answer]) => ({
+    const found = [...this.left].filter(([spent]) => !atWork.has(spent));
+    const left = [...found, ...this.others].map(([spent, answer]) => ({
       spent,
       answer,
       startedAtMs: this.startedAtMs.get(spent) ?? Infinity,
@@ -224,6 +260,7 @@ class VirtualJournal implements JournalPort {
 
   clear(spent: string): Promise<void> {
     this.left.delete(spent);
+    this.others.delete(spent);
     return Promise.resolve();
   }
 }
