@@ -57,12 +57,7 @@ export class Publications {
   async configure(directories: readonly string[]): Promise<void> {
     this.#named = directories;
     await this.#inTurn(async () => {
-      if (this.#options.isElsewhere()) return;
-      const isNamed = ({ file }: Publication): boolean => directories.includes(file.directory);
-      for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
-        await this.#dropOrWarn(dropped);
-      }
-      for (const directory of directories) this.#add(directory, 'config');
+      if (!this.#options.isElsewhere()) await this.#reconcile();
     });
     await this.follow();
   }
@@ -156,6 +151,15 @@ export class Publications {
     if (!this.#isOutdated) return;
     for (const publication of this.#all) publication.release();
     await this.open();
+    await this.#reconcile();
+  }
+
+  /** What is remembered may be from another configuration, of this daemon or of one before it. */
+  async #reconcile(): Promise<void> {
+    const isNamed = ({ file }: Publication): boolean => this.#named.includes(file.directory);
+    for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
+      await this.#dropOrWarn(dropped);
+    }
     for (const directory of this.#named) this.#add(directory, 'config');
   }
 

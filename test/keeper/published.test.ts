@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { AuthdError } from '../../src/errors.js';
+import { ClaimedDirectories } from '../../src/keeper/claimed-directories.js';
 import type { Keeper } from '../../src/keeper/keeper.js';
 import type { Published } from '../../src/keeper/snapshot.js';
 import { answered, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
@@ -25,6 +26,29 @@ function accessTokenIn(text: string | undefined): unknown {
 
 function conditionOf(keeper: Keeper): string | undefined {
   return keeper.snapshot().published[0]?.condition.name;
+}
+
+function configure(keeper: Keeper, { policy, server }: World, publishIn: readonly string[]): void {
+  const baseUrls = { chatgpt: 'https://c.example', platform: 'https://p.example' };
+  keeper.configure({ policy, baseUrls, endpoint: server, publishIn, homes: [] });
+}
+
+/** A keeper of another daemon, which gets the account's lock when `free` is called. */
+async function standBy(world: World): Promise<{ keeper: Keeper; free: () => void }> {
+  const refusal = new AuthdError('already_running', 'another daemon keeps it');
+  const lock: World['lock'] = { ...world.lock, held: false, refusal, ensure: () => Promise.reject(refusal) };
+  world.lock = lock;
+  world.published.directories = new ClaimedDirectories();
+  const keeper = await world.keeper();
+  const free = (): void => {
+    lock.ensure = () => {
+      const found = lock.held ? 'held' : 'taken';
+      lock.held = true;
+      lock.refusal = null;
+      return Promise.resolve(found);
+    };
+  };
+  return { keeper, free };
 }
 
 describe('what is published', () => {
@@ -240,11 +264,36 @@ describe('the configuration', () => {
     expect(await refused(keeper.unpublish({ directory: DIRECTORY, waitMs: SECOND }))).toMatchObject({
       code: 'bad_request',
     });
-    const { policy } = world;
-    const baseUrls = { chatgpt: 'https://c.example', platform: 'https://p.example' };
-    keeper.configure({ policy, baseUrls, endpoint: world.server, publishIn: ['/srv/new'], homes: [] });
+    configure(keeper, world, ['/srv/new']);
     await world.clock.advance(0);
     expect([...world.published.files.keys()]).toEqual(['/srv/new']);
     expect(world.published.remembered).toMatchObject([{ directory: '/srv/new', source: 'config' }]);
   });
+
+  it.each([
+    ['from the start', []],
+    ['since it was changed', [DIRECTORY, '/srv/old']],
+  ])(
+    'of a daemon that takes over is what holds from then on: it named another directory %s',
+    async (_when, first) => {
+      const world = new World();
+      world.logIn(HOUR);
+      world.publishIn = [DIRECTORY, '/srv/old'];
+      const before = await world.keeper();
+      await publish(before, '/srv/asked-for');
+      world.publishIn = first;
+      const { keeper, free } = await standBy(world);
+      configure(keeper, world, ['/srv/old', '/srv/new']);
+      await world.clock.advance(0);
+      expect([...world.published.files.keys()]).toEqual([DIRECTORY, '/srv/old', '/srv/asked-for']);
+      await before.stop();
+      free();
+      await keeper.claim();
+      await world.clock.advance(0);
+      const directories = ['/srv/old', '/srv/asked-for', '/srv/new'];
+      expect(keeper.snapshot().published.map(({ directory }) => directory)).toEqual(directories);
+      expect([...world.published.files.keys()]).toEqual(directories);
+      expect(world.published.remembered.map(({ directory }) => directory)).toEqual(directories);
+    },
+  );
 });
