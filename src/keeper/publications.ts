@@ -148,14 +148,15 @@ export class Publications {
         hint: 'ask that one, or stop it: `codex-authd status` says which it is',
       });
     }
-    if (!this.#isOutdated) return;
-    for (const publication of this.#all) publication.release();
-    await this.open();
-    await this.#reconcile();
+    if (this.#isOutdated) await this.#reconcile();
   }
 
   /** What is remembered may be from another configuration, of this daemon or of one before it. */
   async #reconcile(): Promise<void> {
+    if (this.#isOutdated) {
+      for (const publication of this.#all) publication.release();
+      await this.open();
+    }
     const isNamed = ({ file }: Publication): boolean => this.#named.includes(file.directory);
     for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
       await this.#dropOrWarn(dropped);

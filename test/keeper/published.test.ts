@@ -296,4 +296,20 @@ describe('the configuration', () => {
       expect(world.published.remembered.map(({ directory }) => directory)).toEqual(directories);
     },
   );
+
+  it('that changes in the moment of taking over costs nobody what the daemon before was asked for', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    world.publishIn = [DIRECTORY];
+    const before = await world.keeper();
+    const { keeper, free } = await standBy(world);
+    await publish(before, '/srv/asked-for');
+    await before.stop();
+    free();
+    await world.lock.ensure();
+    configure(keeper, world, []);
+    await world.clock.advance(0);
+    expect([...world.published.files.keys()]).toEqual(['/srv/asked-for']);
+    expect(world.published.remembered).toMatchObject([{ directory: '/srv/asked-for', source: 'request' }]);
+  });
 });
