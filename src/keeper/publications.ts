@@ -108,7 +108,7 @@ export class Publications {
       await this.#own();
       const publication = this.#find(directory);
       if (publication === undefined) throw this.#nothingIn(directory);
-      if (publication.source === 'config') {
+      if (this.#named.includes(directory)) {
         throw new AuthdError('bad_request', `the configuration says that ${directory} is published`, {
           hint: 'take its [[publish]] out of the configuration file, and send the daemon a SIGHUP',
         });

@@ -312,4 +312,18 @@ describe('the configuration', () => {
     expect([...world.published.files.keys()]).toEqual(['/srv/asked-for']);
     expect(world.published.remembered).toMatchObject([{ directory: '/srv/asked-for', source: 'request' }]);
   });
+
+  it('names no more what could not be removed then: whoever asks for it can end it', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    world.publishIn = [DIRECTORY];
+    const keeper = await world.keeper();
+    world.published.failures = [new AuthdError('storage', 'read-only')];
+    configure(keeper, world, []);
+    await world.clock.advance(0);
+    expect(keeper.snapshot().published).toHaveLength(1);
+    await keeper.unpublish({ directory: DIRECTORY, waitMs: SECOND });
+    expect(world.published.files.size).toBe(0);
+    expect(world.published.remembered).toEqual([]);
+  });
 });
