@@ -57,7 +57,7 @@ export class Publications {
   async configure(directories: readonly string[]): Promise<void> {
     this.#named = directories;
     await this.#inTurn(async () => {
-      if (!this.#options.isElsewhere()) await this.#reconcile();
+      if (this.#isKeptHere) await this.#reconcile();
     });
     await this.follow();
   }
@@ -65,7 +65,7 @@ export class Publications {
   /** Makes the files what they should be now. Never rejects; several calls at once cost no more than two. */
   follow(): Promise<void> {
     this.#isOutdated ||= this.#options.isElsewhere();
-    if (this.#isClosed || this.#options.isElsewhere()) return Promise.resolve();
+    if (!this.#isKeptHere) return Promise.resolve();
     if (this.#all.length === 0 && !this.#isOutdated) return Promise.resolve();
     this.#isDirty = true;
     this.#following ??= this.#inTurn(() => this.#followUntilClean());
@@ -141,8 +141,18 @@ export class Publications {
     });
   }
 
-  /** @throws AuthdError `unavailable` if it is for another daemon to publish */
+  /** Whether it is for this keeper to publish, and to remember what is published. */
+  get #isKeptHere(): boolean {
+    return !this.#isClosed && !this.#options.isElsewhere();
+  }
+
+  /** @throws AuthdError `unavailable` if it is not for this keeper to publish */
   async #own(): Promise<void> {
+    if (this.#isClosed) {
+      throw new AuthdError('unavailable', 'the account is not kept here any more, and not published', {
+        hint: 'try again when a daemon keeps it: `codex-authd status` says which accounts are kept',
+      });
+    }
     if (this.#options.isElsewhere()) {
       throw new AuthdError('unavailable', 'another daemon keeps the account, and publishes it', {
         hint: 'ask that one, or stop it: `codex-authd status` says which it is',
@@ -166,8 +176,8 @@ export class Publications {
 
   async #followUntilClean(): Promise<void> {
     try {
-      await this.#own();
-      while (this.#isDirty && !this.#isClosed) {
+      if (this.#isKeptHere) await this.#own();
+      while (this.#isDirty && this.#isKeptHere) {
         this.#isDirty = false;
         for (const publication of this.#all) {
           await this.#watchCondition(publication, () => publication.follow(this.#options.publishable()));

@@ -252,6 +252,40 @@ describe('two accounts of one daemon', () => {
   });
 });
 
+describe('an account that is kept no more', () => {
+  it.each(['close', 'retire'] as const)(
+    'is published nowhere new (%s): the directory is free',
+    async (how) => {
+      const [one, two] = [new World(), new World()];
+      two.published.directories = one.published.directories;
+      one.logIn(HOUR);
+      two.logIn(HOUR);
+      const [first, second] = [await one.keeper(), await two.keeper()];
+      await first.stop(how);
+      expect(await refused(publish(first))).toMatchObject({ code: 'unavailable' });
+      configure(first, one, [DIRECTORY]);
+      await one.clock.advance(0);
+      expect(one.published.history).toEqual([]);
+      expect(one.published.remembered).toEqual([]);
+      await publish(second);
+    },
+  );
+
+  it('leaves what is remembered to whoever keeps it next', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    const keeper = await world.keeper();
+    await publish(keeper);
+    await keeper.stop('retire');
+    expect(await refused(keeper.unpublish({ directory: DIRECTORY, waitMs: SECOND }))).toMatchObject({
+      code: 'unavailable',
+    });
+    const successor = await world.keeper();
+    expect(successor.snapshot().published).toMatchObject([{ directory: DIRECTORY, source: 'request' }]);
+    expect(conditionOf(successor)).toBe('published');
+  });
+});
+
 describe('the configuration', () => {
   it('publishes from the start, takes over what was asked for, and takes back what it does not name any more', async () => {
     const world = new World();
