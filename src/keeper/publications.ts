@@ -132,6 +132,7 @@ export class Publications {
     this.#isClosed = true;
     await this.#inTurn(async () => {
       const isElsewhere = this.#options.isElsewhere();
+      if (this.#isOutdated && !isElsewhere) await this.#reconcile();
       for (const publication of this.#all) {
         if (isElsewhere) publication.release();
         else if (publication.source === 'config') await this.#dropOrWarn(publication);

@@ -284,6 +284,21 @@ describe('an account that is kept no more', () => {
     expect(successor.snapshot().published).toMatchObject([{ directory: DIRECTORY, source: 'request' }]);
     expect(conditionOf(successor)).toBe('published');
   });
+
+  it('is remembered with what the daemon before was asked for, also in the moment of taking over', async () => {
+    const world = new World();
+    world.logIn(HOUR);
+    world.publishIn = [DIRECTORY];
+    const before = await world.keeper();
+    const { keeper, free } = await standBy(world);
+    await publish(before, '/srv/asked-for');
+    await before.stop();
+    free();
+    await world.lock.ensure();
+    await keeper.stop('retire');
+    expect(world.published.files.size).toBe(0);
+    expect(world.published.remembered).toMatchObject([{ directory: '/srv/asked-for', source: 'request' }]);
+  });
 });
 
 describe('the configuration', () => {
