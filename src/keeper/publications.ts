@@ -1,15 +1,10 @@
-import type { PublicationRecord, PublicationSource } from '../core/publication.js';
-import { AuthdError, describeError, systemErrorCode } from '../errors.js';
-import type { LogPort, PublicationPorts } from './ports.js';
-import { Publication, type PublicationContext } from './publication.js';
+import { AuthdError } from '../errors.js';
+import type { Publication } from './publication.js';
+import { PublicationList, type PublicationListOptions } from './publication-list.js';
 import type { Publishable } from './publishable.js';
 import type { PublicationFacts, Published, Unpublished } from './snapshot.js';
 
-export interface PublicationsOptions extends PublicationPorts {
-  readonly account: string;
-  /** The auth.json of each account that the daemon keeps. */
-  readonly homes: () => readonly string[];
-  readonly log: LogPort;
+export interface PublicationsOptions extends PublicationListOptions {
   /** What the files should be at this moment. */
   readonly publishable: () => Publishable;
   /** Whether another daemon keeps the account: then the files are its, and so is what is remembered of them. */
@@ -22,8 +17,7 @@ export interface PublicationsOptions extends PublicationPorts {
  */
 export class Publications {
   readonly #options: PublicationsOptions;
-  readonly #context: PublicationContext;
-  #all: readonly Publication[] = [];
+  readonly #list: PublicationList;
   #turn: Promise<unknown> = Promise.resolve();
   #following: Promise<void> | null = null;
   #isDirty = false;
@@ -35,22 +29,17 @@ export class Publications {
 
   constructor(options: PublicationsOptions) {
     this.#options = options;
-    this.#context = { ...options, remember: () => this.#save() };
+    this.#list = new PublicationList(options);
   }
 
   get facts(): readonly PublicationFacts[] {
-    return this.#all.map(({ facts }) => facts);
+    return this.#list.all.map(({ facts }) => facts);
   }
 
   /** Reads what is remembered. */
-  async open(): Promise<void> {
-    const { account, store, log } = this.#options;
+  open(): Promise<void> {
     this.#isOutdated = false;
-    try {
-      this.#all = (await store.load()).map((record) => this.#make(record));
-    } catch (error) {
-      log.error({ account, err: error, hint: PUBLISH_AGAIN }, 'what was published is not known any more');
-    }
+    return this.#list.load();
   }
 
   /** The directories that the configuration names. What it does not name any more is removed. */
@@ -66,7 +55,7 @@ export class Publications {
   follow(): Promise<void> {
     this.#isOutdated ||= this.#options.isElsewhere();
     if (!this.#isKeptHere) return Promise.resolve();
-    if (this.#all.length === 0 && !this.#isOutdated) return Promise.resolve();
+    if (this.#list.all.length === 0 && !this.#isOutdated) return Promise.resolve();
     this.#isDirty = true;
     this.#following ??= this.#inTurn(() => this.#followUntilClean());
     return this.#following;
@@ -81,9 +70,9 @@ export class Publications {
     return this.#inTurn(async () => {
       await this.#own();
       const wanted = this.#options.publishable();
-      const isNew = this.#find(directory) === undefined;
-      if (isNew) await this.#makeRoom();
-      const publication = this.#add(directory, 'request');
+      const isNew = this.#list.find(directory) === undefined;
+      if (isNew) await this.#list.makeRoom();
+      const publication = this.#list.add(directory, 'request');
       publication.mayMake = true;
       try {
         if (wanted.kind === 'none') {
@@ -96,7 +85,7 @@ export class Publications {
         const { path } = publication.file;
         return { directory, path, generation, fingerprint: accessToken.fingerprint, expiresAtMs };
       } catch (error) {
-        if (isNew) await this.#undo(publication);
+        if (isNew) await this.#list.undo(publication);
         throw error;
       }
     });
@@ -106,14 +95,14 @@ export class Publications {
   unpublish(directory: string): Promise<Unpublished> {
     return this.#inTurn(async () => {
       await this.#own();
-      const publication = this.#find(directory);
+      const publication = this.#list.find(directory);
       if (publication === undefined) throw this.#nothingIn(directory);
       if (this.#named.includes(directory)) {
         throw new AuthdError('bad_request', `the configuration says that ${directory} is published`, {
           hint: 'take its [[publish]] out of the configuration file, and send the daemon a SIGHUP',
         });
       }
-      const removed = await this.#drop(publication);
+      const removed = await this.#list.drop(publication);
       return { directory, path: publication.file.path, removed };
     });
   }
@@ -133,9 +122,9 @@ export class Publications {
     await this.#inTurn(async () => {
       const isElsewhere = this.#options.isElsewhere();
       if (this.#isOutdated && !isElsewhere) await this.#reconcile();
-      for (const publication of this.#all) {
+      for (const publication of this.#list.all) {
         if (isElsewhere) publication.release();
-        else if (publication.source === 'config') await this.#dropOrWarn(publication);
+        else if (publication.source === 'config') await this.#list.dropOrWarn(publication);
         else await this.#watchCondition(publication, () => publication.follow(RETIRED));
         publication.release();
       }
@@ -164,15 +153,12 @@ export class Publications {
 
   /** What is remembered may be from another configuration, of this daemon or of one before it. */
   async #reconcile(): Promise<void> {
-    if (this.#isOutdated) {
-      for (const publication of this.#all) publication.release();
-      await this.open();
-    }
+    if (this.#isOutdated) await this.open();
     const isNamed = ({ file }: Publication): boolean => this.#named.includes(file.directory);
-    for (const dropped of this.#all.filter((each) => each.source === 'config' && !isNamed(each))) {
-      await this.#dropOrWarn(dropped);
+    for (const dropped of this.#list.all.filter((each) => each.source === 'config' && !isNamed(each))) {
+      await this.#list.dropOrWarn(dropped);
     }
-    for (const directory of this.#named) this.#add(directory, 'config');
+    for (const directory of this.#named) this.#list.add(directory, 'config');
   }
 
   async #followUntilClean(): Promise<void> {
@@ -180,7 +166,7 @@ export class Publications {
       if (this.#isKeptHere) await this.#own();
       while (this.#isDirty && this.#isKeptHere) {
         this.#isDirty = false;
-        for (const publication of this.#all) {
+        for (const publication of this.#list.all) {
           await this.#watchCondition(publication, () => publication.follow(this.#options.publishable()));
         }
       }
@@ -204,99 +190,8 @@ export class Publications {
     else log.warn({ account, directory, detail, hint }, 'cannot be published');
   }
 
-  /** @throws AuthdError `storage` if the file cannot be removed, or that cannot be remembered: it is published on then */
-  async #drop(publication: Publication): Promise<boolean> {
-    const removed = await publication.remove();
-    const before = this.#all;
-    this.#all = before.filter((each) => each !== publication);
-    try {
-      await this.#save();
-    } catch (error) {
-      this.#all = before;
-      throw error;
-    }
-    publication.release();
-    const { account, log } = this.#options;
-    log.info({ account, directory: publication.file.directory, removed }, 'not published any more');
-    return removed;
-  }
-
-  async #dropOrWarn(publication: Publication): Promise<void> {
-    try {
-      await this.#drop(publication);
-    } catch (error) {
-      this.#warnOfRemains(publication, error);
-    }
-  }
-
-  /** Nobody was told that it is published: what came of it is taken back as far as possible. */
-  async #undo(publication: Publication): Promise<void> {
-    this.#all = this.#all.filter((each) => each !== publication);
-    publication.release();
-    try {
-      await publication.takeBack();
-      await this.#save();
-    } catch (error) {
-      this.#warnOfRemains(publication, error);
-    }
-  }
-
-  #warnOfRemains({ file: { directory } }: Publication, error: unknown): void {
-    const { account, log } = this.#options;
-    log.warn({ account, directory, reason: describeError(error) }, 'a published file could not be removed');
-  }
-
-  /**
-   * Who makes a home for each run of Codex need not think of ending each: the ones whose directory has gone are forgotten
-   * when there are too many, and not before, because a directory may be away for a while.
-   */
-  async #makeRoom(): Promise<void> {
-    if (this.#all.length < MOST) return;
-    for (const publication of this.#all) {
-      if (publication.source === 'config' || !(await isGone(publication))) continue;
-      await this.#drop(publication);
-    }
-    if (this.#all.length < MOST) return;
-    throw new AuthdError('bad_request', `the account is published in ${String(MOST)} directories already`, {
-      hint: 'end some of them: `codex-authd publish --stop DIR`; `codex-authd status` names them all',
-    });
-  }
-
-  #find(directory: string): Publication | undefined {
-    return this.#all.find(({ file }) => file.directory === directory);
-  }
-
-  #add(directory: string, source: PublicationSource): Publication {
-    const known = this.#find(directory);
-    if (known === undefined) {
-      const publication = this.#make({ directory, source, accountIds: [] });
-      this.#all = [...this.#all, publication];
-      return publication;
-    }
-    if (source === 'config' && known.source === 'request') {
-      known.source = source;
-      known.mayMake = true;
-    }
-    return known;
-  }
-
-  #make(record: PublicationRecord): Publication {
-    return new Publication(this.#options.fileIn(record.directory), record, this.#context);
-  }
-
-  async #save(): Promise<void> {
-    try {
-      await this.#options.store.save(this.#all.map(({ record }) => record));
-    } catch (error) {
-      throw new AuthdError('storage', `what is published cannot be remembered: ${describeError(error)}`, {
-        hint: 'free space or make the state directory writable',
-        cause: error,
-      });
-    }
-  }
-
   #nothingIn(directory: string): AuthdError {
-    const known = this.#all.map(({ file }) => file.directory);
+    const known = this.#list.all.map(({ file }) => file.directory);
     return new AuthdError('not_found', `the account is not published in ${directory}`, {
       hint: known.length === 0 ? 'it is published nowhere' : `it is published in ${known.join(', ')}`,
     });
@@ -309,17 +204,4 @@ export class Publications {
   }
 }
 
-/** Each is looked at with every change, and remembered in one file. */
-const MOST = 256;
-
-async function isGone({ file }: Publication): Promise<boolean> {
-  try {
-    await file.locate();
-    return false;
-  } catch (error) {
-    return error instanceof AuthdError && systemErrorCode(error.cause) === 'ENOENT';
-  }
-}
-
 const RETIRED = { kind: 'none', detail: 'the account is kept no more', hint: null } as const;
-const PUBLISH_AGAIN = 'publish again where consumers need it; what lies there is not kept fresh any more';
