@@ -1,3 +1,4 @@
+import { Turns } from '../core/turns.js';
 import { AuthdError, describeError } from '../errors.js';
 import { takeFileLock, type FileLock, type FileLockOptions } from './file-lock.js';
 import { locateEntry, locateRealFile } from './locate.js';
@@ -19,11 +20,12 @@ const MOST_STATES = 8;
  */
 export class AccountLock {
   readonly #options: AccountLockOptions;
+  /** Who asks while somebody else is taking the lock must not meet himself. */
+  readonly #turns = new Turns();
   #locks: ReadonlyMap<string, FileLock> = new Map();
   /** Where our word has told of our journals, and is to go on telling: some may be left, also while the lock is not held. */
   #told: readonly string[] = [];
   #tenure: object | null = null;
-  #turn: Promise<unknown> = Promise.resolve();
   #otherStates: readonly string[] = [];
   #refusal: AuthdError | null = null;
 
@@ -66,22 +68,15 @@ export class AccountLock {
    * @throws AuthdError `already_running` if a living daemon has it; `storage` if it cannot be made
    */
   ensure(): Promise<'held' | 'taken'> {
-    return this.#inTurn(() => this.#ensure());
+    return this.#turns.take(() => this.#ensure());
   }
 
   /** `isUnsettled`: a journal is left, so whoever takes the lock next is told where. */
   release(isUnsettled = false): Promise<void> {
-    return this.#inTurn(() => {
+    return this.#turns.take(() => {
       this.#told = [];
       return this.#release(() => isUnsettled);
     });
-  }
-
-  /** One after the other: who asks while somebody else is taking the lock must not meet himself. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 
   async #ensure(): Promise<'held' | 'taken'> {

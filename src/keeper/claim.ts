@@ -1,4 +1,5 @@
 import type { Trouble } from '../core/state.js';
+import { Turns } from '../core/turns.js';
 import type { AuthdError } from '../errors.js';
 import type { AccountLockPort } from './ports.js';
 
@@ -9,10 +10,10 @@ import type { AccountLockPort } from './ports.js';
 export class Claim implements AccountLockPort {
   readonly #lock: AccountLockPort;
   readonly #takeUp: () => Promise<void>;
+  readonly #turns = new Turns();
   #isTakenUp = false;
   #takings = 0;
   #attempt: Promise<unknown> | null = null;
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(lock: AccountLockPort, takeUp: () => Promise<void>) {
     this.#lock = lock;
@@ -50,7 +51,7 @@ export class Claim implements AccountLockPort {
   /** `taken` also for whoever asked before somebody else's claim was done: what he decided on is out of date. */
   ensure(): Promise<'held' | 'taken'> {
     const takings = this.#takings;
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if ((await this.#lock.ensure()) === 'taken') this.#isTakenUp = false;
       if (!this.#isTakenUp) await this.#takeUpNow();
       return this.#takings === takings ? 'held' : 'taken';
@@ -81,14 +82,14 @@ export class Claim implements AccountLockPort {
 
   /** Takes up what could not be read before, if the lock is held. */
   goOn(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (!this.#isTakenUp && this.#lock.held) await this.#takeUpNow();
     });
   }
 
   /** Takes up what is there, with the lock or without it. */
   open(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const { held } = this.#lock;
       await this.#takeUp();
       this.#isTakenUp = held;
@@ -99,11 +100,5 @@ export class Claim implements AccountLockPort {
     await this.#takeUp();
     this.#isTakenUp = true;
     this.#takings += 1;
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 }

@@ -3,6 +3,7 @@ import { REASONS } from '../core/reasons.js';
 import type { BaseUrls } from '../core/base-urls.js';
 import { loginIn, type Login } from '../core/login.js';
 import type { SettledReading } from '../core/reading.js';
+import { Turns } from '../core/turns.js';
 import { hasSpent, isOurs, readAhead, type Harvest } from './harvest.js';
 import { Harvests } from './harvests.js';
 import { Ledger, type Entry, type Writer } from './ledger.js';
@@ -25,10 +26,10 @@ export class Contents {
   readonly ledger: Ledger;
   readonly #options: ContentsOptions;
   readonly #harvests = new Harvests();
+  readonly #entries = new Turns();
   #inFile: Login | null = null;
   /** What was last entered of a file that could be read. */
   #known: Login | null = null;
-  #entries: Promise<void> = Promise.resolve();
   #stamp: string | null = null;
 
   constructor(options: ContentsOptions) {
@@ -103,9 +104,7 @@ export class Contents {
 
   /** Enters what was read, one reading after the other. Resolves when everyone has been told. */
   enter(reading: SettledReading): Promise<void> {
-    const entered = this.#entries.then(() => this.#enterNow(reading));
-    this.#entries = entered.catch(() => undefined);
-    return entered;
+    return this.#entries.take(() => this.#enterNow(reading));
   }
 
   async #enterNow(reading: SettledReading): Promise<void> {

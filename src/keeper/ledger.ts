@@ -10,6 +10,7 @@ import {
 import { digestOf, type PublishedCredential } from '../core/credential.js';
 import type { Login } from '../core/login.js';
 import type { Provenance } from '../core/plan.js';
+import { Turns } from '../core/turns.js';
 import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { LogPort, RecordPort } from './ports.js';
 import type { LoginFacts } from './snapshot.js';
@@ -27,9 +28,9 @@ export class Ledger {
   readonly #account: string;
   readonly #store: RecordPort;
   readonly #log: LogPort;
+  readonly #saves = new Turns();
   #record: AccountRecord = EMPTY_RECORD;
   #isUnread = false;
-  #saves: Promise<unknown> = Promise.resolve();
   #login: Login = NOTHING;
   #published: PublishedCredential | null = null;
   #writtenAtMs = 0;
@@ -185,9 +186,9 @@ export class Ledger {
    * What was decided holds while the daemon lives, even if the disk refuses to remember it. One save after the other,
    * each of the newest record. Resolves to whether it is remembered.
    */
-  async #save(record: AccountRecord): Promise<boolean> {
+  #save(record: AccountRecord): Promise<boolean> {
     this.#record = record;
-    const saved = this.#saves.then(async () => {
+    return this.#saves.take(async () => {
       if (this.#isUnread) return false;
       try {
         return await this.#store.save(this.#record);
@@ -196,8 +197,6 @@ export class Ledger {
         return false;
       }
     });
-    this.#saves = saved;
-    return saved;
   }
 }
 

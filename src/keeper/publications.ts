@@ -1,3 +1,4 @@
+import { Turns } from '../core/turns.js';
 import { AuthdError } from '../errors.js';
 import type { Publication } from './publication.js';
 import { PublicationList, type PublicationListOptions } from './publication-list.js';
@@ -18,7 +19,7 @@ export interface PublicationsOptions extends PublicationListOptions {
 export class Publications {
   readonly #options: PublicationsOptions;
   readonly #list: PublicationList;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #following: Promise<void> | null = null;
   #isDirty = false;
   #isClosed = false;
@@ -45,7 +46,7 @@ export class Publications {
   /** The directories that the configuration names. What it does not name any more is removed. */
   async configure(directories: readonly string[]): Promise<void> {
     this.#named = directories;
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       if (this.#isKeptHere) await this.#reconcile();
     });
     await this.follow();
@@ -57,7 +58,7 @@ export class Publications {
     if (!this.#isKeptHere) return Promise.resolve();
     if (this.#list.all.length === 0 && !this.#isOutdated) return Promise.resolve();
     this.#isDirty = true;
-    this.#following ??= this.#inTurn(() => this.#followUntilClean());
+    this.#following ??= this.#turns.take(() => this.#followUntilClean());
     return this.#following;
   }
 
@@ -67,7 +68,7 @@ export class Publications {
    * @throws AuthdError `bad_request`, `storage`, `unavailable`; nothing is published there then, unless it was before
    */
   publish(directory: string): Promise<Published> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       await this.#own();
       const wanted = this.#options.publishable();
       const isNew = this.#list.find(directory) === undefined;
@@ -93,7 +94,7 @@ export class Publications {
 
   /** @throws AuthdError `not_found`, `bad_request`, `storage`, `unavailable` */
   unpublish(directory: string): Promise<Unpublished> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       await this.#own();
       const publication = this.#list.find(directory);
       if (publication === undefined) throw this.#nothingIn(directory);
@@ -110,7 +111,7 @@ export class Publications {
   /** Resolves when nothing is done any more. The files stay: a successor takes them over. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#turn;
+    await this.#turns.over();
   }
 
   /**
@@ -119,7 +120,7 @@ export class Publications {
    */
   async retire(): Promise<void> {
     this.#isClosed = true;
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const isElsewhere = this.#options.isElsewhere();
       if (this.#isOutdated && !isElsewhere) await this.#reconcile();
       for (const publication of this.#list.all) {
@@ -195,12 +196,6 @@ export class Publications {
     return new AuthdError('not_found', `the account is not published in ${directory}`, {
       hint: known.length === 0 ? 'it is published nowhere' : `it is published in ${known.join(', ')}`,
     });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 }
 
