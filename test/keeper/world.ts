@@ -146,6 +146,8 @@ class VirtualFile implements AuthFilePort {
   readonly commits: string[] = [];
   /** The same, once the file has been replaced. */
   failAfterRename: Error[] = [];
+  /** How often what is in the directory was made durable. */
+  confirmed = 0;
   /** Whether a writer is in the middle of it: nothing can be said of the file then. */
   isUnsettled = false;
   /** Whether the file system fails to read it. */
@@ -183,7 +185,10 @@ class VirtualFile implements AuthFilePort {
         const late = this.failAfterRename.shift();
         return late === undefined ? Promise.resolve(true) : Promise.reject(late);
       },
-      confirm: () => Promise.resolve(),
+      confirm: () => {
+        this.confirmed += 1;
+        return Promise.resolve();
+      },
       discard: () => Promise.resolve(),
     });
   }
@@ -196,6 +201,7 @@ class VirtualJournal implements JournalPort {
   /** When the rotations began, by the same. */
   readonly startedAtMs = new Map<string, number>();
   sealFailure: Error | null = null;
+  closeFailure: Error | null = null;
   readFailure: Error | null = null;
 
   begin({ spent, startedAtMs }: Intent): Promise<OpenJournalPort> {
@@ -206,7 +212,7 @@ class VirtualJournal implements JournalPort {
         this.left.set(spent, (this.left.get(spent) ?? '') + Buffer.from(bytes).toString());
       },
       seal: () => (this.sealFailure === null ? Promise.resolve() : Promise.reject(this.sealFailure)),
-      close: () => Promise.resolve(),
+      close: () => (this.closeFailure === null ? Promise.resolve() : Promise.reject(this.closeFailure)),
     });
   }
 
