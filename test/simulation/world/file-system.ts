@@ -48,6 +48,7 @@ export function fileSystemOf(process: VirtualProcess, host: Host): FileSystem {
       process.operate('unlink', path, () => {
         existing(disk, path);
         entriesOf(disk, path).set(splitPath(path).name, null);
+        host.onUnlinked(process, path);
         host.onWritten(process, path);
       }),
     mkdir: (path) =>
