@@ -43,6 +43,7 @@ export class SendingJudge {
     if (!isUnaware) {
       for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
       this.#demandRoom(process, fingerprint);
+      if (this.#scene.fileToken === token) this.#demandWord(process);
     }
     this.#judgeHaste(process, fingerprint);
     this.#judgePatience(process, token);
@@ -157,6 +158,16 @@ export class SendingJudge {
     if (last === undefined || isOrdered || wasClockSet) return;
     if (timeline.nowMs < last.unwantedUntilMs - TIMER_MS)
       this.#scene.blame('a refresh token was sent again before the server wanted it');
+  }
+
+  /** Whoever comes after a loss of power must find the journal, whatever state directory he has. */
+  #demandWord({ stateDirectory }: VirtualProcess): void {
+    const { disk, home, realPath } = this.#scene.world;
+    for (const path of [`${home}/auth.json`, realPath]) {
+      const word = disk.readDurable(`${path}.codex-authd.owner`);
+      if (word?.includes(JSON.stringify(stateDirectory)) !== true)
+        this.#scene.blame('a refresh token was sent before it was told durably where the journal is');
+    }
   }
 
   /** Before a token is sent, its answer must have a place. */
