@@ -207,8 +207,7 @@ function happen(
         'setting',
         daemons.map(({ process }) => process),
       );
-      world.wallOffsetMs = what.aheadHours * 3600 * SECOND;
-      world.wasClockSet = true;
+      world.setClock(what.aheadHours * 3600 * SECOND);
       return;
     case 'disk': {
       counts.faults += 1;

@@ -66,6 +66,8 @@ export class World implements Host {
   readonly watchers = new Set<() => void>();
   wallOffsetMs = 0;
   wasClockSet = false;
+  /** Whether it was ever set to a later time: only then can tokens seem to end, and pauses to be over, before they are. */
+  wasClockAdvanced = false;
   /** Until then the daemons could not know what happened: they slept, were stopped or not yet there. */
   restlessUntilMs = START_MS;
   wasStopped = false;
@@ -204,6 +206,13 @@ export class World implements Host {
     if (grant === undefined) return;
     if (what === 'login') grant.family.ended ??= 'revocation';
     else grant.isRevoked = true;
+  }
+
+  /** Somebody sets the clock of the machine. */
+  setClock(aheadMs: number): void {
+    this.wasClockSet = true;
+    this.wasClockAdvanced ||= aheadMs > this.wallOffsetMs;
+    this.wallOffsetMs = aheadMs;
   }
 
   /** Until this moment nobody could know what happened. */
