@@ -48,7 +48,7 @@ export async function run(
 ): Promise<Report> {
   const tickMs = Math.min(Math.max(plan.lifetimeMs / 4, 10 * SECOND), 24 * 3600 * SECOND);
   const state = '/home/somebody/.local/state/codex-authd';
-  const stateDirectories = plan.isApart ? [state, '/elsewhere/codex-authd'] : [state];
+  const stateDirectories = plan.isApart && plan.daemons > 1 ? [state, '/elsewhere/codex-authd'] : [state];
   const world = new World({ ...plan, beliefMs: tickMs, stateDirectories });
   if (isTraced) world.trace = [];
   const login = textOf(loginDocument(world.server.logIn('somebody'), world.nextNote(), world.timeline.nowMs));
