@@ -253,6 +253,35 @@ describe('the journal of a rotation', () => {
     expect(await journal.read()).toHaveLength(1);
   });
 
+  it('is there, and is gone, for good: its directory is synced before it is used, and after it was removed', async () => {
+    const directory = await scratchDir();
+    const steps: string[] = [];
+    const recording: FileSystem = {
+      ...systemFileSystem,
+      open: async (path, flags, mode) => {
+        const file = await systemFileSystem.open(path, flags, mode);
+        const what = path === directory ? 'directory' : 'file';
+        const sync = (): Promise<void> => {
+          steps.push(`sync ${what}`);
+          return file.sync();
+        };
+        return { ...file, sync };
+      },
+      unlink: (path) => {
+        steps.push('unlink');
+        return systemFileSystem.unlink(path);
+      },
+    };
+    const journal = new Journal(recording, directory, 'default', systemClock);
+    const open = await journal.begin(INTENT);
+    expect(steps.splice(0)).toEqual(['sync file', 'sync directory']);
+    await open.seal();
+    expect(steps.splice(0)).toEqual(['sync file']);
+    await open.close();
+    await journal.clear(INTENT.spent);
+    expect(steps).toEqual(['unlink', 'sync directory']);
+  });
+
   it('leaves nothing behind when it cannot be begun', async () => {
     const directory = await scratchDir();
     const fs: FileSystem = {

@@ -258,6 +258,26 @@ describe('the lock of an account', () => {
     expect(lock.held).toBe(true);
   });
 
+  it('has told for good where its journals are when it is held: a successor after a loss of power looks there', async () => {
+    const home = await scratchDir();
+    const synced: string[] = [];
+    const recording: FileSystem = {
+      ...systemFileSystem,
+      open: async (path, flags, mode) => {
+        const file = await systemFileSystem.open(path, flags, mode);
+        const sync = (): Promise<void> => {
+          synced.push(path);
+          return file.sync();
+        };
+        return { ...file, sync };
+      },
+    };
+    const lock = new AccountLock({ ...REAL, path: join(home, 'auth.json'), fs: recording });
+    onTestFinished(() => lock.release());
+    await lock.ensure();
+    expect(synced).toEqual([join(home, 'auth.json.codex-authd.owner'), home]);
+  });
+
   it('is let go of whole if its owner cannot be written down, so that it can be had once he can', async () => {
     const path = join(await scratchDir(), 'auth.json');
     let failure: Error | null = new Error('EIO: planted');

@@ -28,6 +28,28 @@ describe('the record of an account', () => {
     expect((await stat(join(directory, 'default.json'))).mode & 0o777).toBe(0o600);
   });
 
+  it('outlives a loss of power, once it is saved: what it tells is told by nothing else then', async () => {
+    const directory = await scratchDir();
+    const steps: string[] = [];
+    const recording: FileSystem = {
+      ...systemFileSystem,
+      open: async (path, flags, mode) => {
+        const file = await systemFileSystem.open(path, flags, mode);
+        const sync = (): Promise<void> => {
+          steps.push(`sync ${path === directory ? 'directory' : 'file'}`);
+          return file.sync();
+        };
+        return { ...file, sync };
+      },
+      rename: (from, to) => {
+        steps.push('rename');
+        return systemFileSystem.rename(from, to);
+      },
+    };
+    await new RecordStore(recording, directory, 'default').save(EMPTY_RECORD);
+    expect(steps).toEqual(['sync file', 'rename', 'sync directory']);
+  });
+
   it('leaves nothing beside it when it cannot be written', async () => {
     const directory = await scratchDir();
     const fs: FileSystem = { ...systemFileSystem, rename: () => Promise.reject(new Error('EIO: planted')) };

@@ -51,6 +51,18 @@ describe('while the connection is made', () => {
   });
 });
 
+it('what comes after the lock was lost is not stored: it waits in the journal for who has the lock', async () => {
+  const { world, open } = dueWorld((it) => it.server.rotation());
+  const keeper = await world.keeper();
+  world.lock.held = false;
+  world.lock.ensure = () => Promise.reject(new AuthdError('already_running', 'kept by pid 7'));
+  open();
+  await world.clock.advance(HOUR);
+  expect(world.file.commits).toEqual([]);
+  expect(keeper.state.reason).toBe('not_stored');
+  expect(world.journal.left.size).toBe(1);
+});
+
 it('begins no journal where the lock was lost while room was made', async () => {
   const world = new World();
   world.logIn(10 * HOUR, 8 * HOUR);

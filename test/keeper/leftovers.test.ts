@@ -13,15 +13,15 @@ function leave(world: World, answer: object, startedAtMs = world.clock.now()): v
 }
 
 /** An access token that says whose it is. */
-function jwtOf(world: World, accountId: string): string {
+function jwtOf(world: World, accountId: string, lifetimeMs = HOUR): string {
   const iat = world.clock.now() / 1000;
   const auth = { chatgpt_account_id: accountId };
-  return signJwt({ iat, exp: iat + 3600, 'https://api.openai.com/auth': auth });
+  return signJwt({ iat, exp: iat + lifetimeMs / SECOND, 'https://api.openai.com/auth': auth });
 }
 
 /** An auth.json of an account. */
-function ofAccount(world: World, accountId: string, refreshToken: string): string {
-  const text = loginText(jwtOf(world, accountId), refreshToken, world.clock.now());
+function ofAccount(world: World, accountId: string, refreshToken: string, lifetimeMs = HOUR): string {
+  const text = loginText(jwtOf(world, accountId, lifetimeMs), refreshToken, world.clock.now());
   return text.replace('"account_id": "a"', `"account_id": "${accountId}"`);
 }
 
@@ -276,6 +276,15 @@ describe('a journal that tells only that a token may have been spent', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 
+  it('stays where daemons with other records may come: it tells them, and ours does not', async () => {
+    const { world, keeper } = await uncertain();
+    world.journal.isShared = true;
+    world.logIn(HOUR, 0, 'refresh-other');
+    await keeper.observe();
+    await keeper.tick();
+    expect(world.journal.left.size).toBe(1);
+  });
+
   it('stays where that cannot be written down', async () => {
     const { world, keeper } = await uncertain();
     world.isRecordWritable = false;
@@ -295,6 +304,20 @@ describe('a journal that tells only that a token may have been spent', () => {
 });
 
 describe('an answer that came to a daemon which had lost the lock by then', () => {
+  it('is not dropped by who finds it: the login in the file is the one that waits for it', async () => {
+    const world = new World();
+    world.file.text = ofAccount(world, 'mine', 'refresh-1', 10 * HOUR);
+    world.journal.left.set(SPENT, '');
+    const keeper = await world.keeper();
+    expect(keeper.state.reason).toBe('outcome_unknown');
+    leave(world, { access_token: jwtOf(world, 'mine', 10 * HOUR), refresh_token: 'refresh-2' });
+    await world.clock.advance(HOUR);
+    await keeper.tick();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual([]);
+  });
+
   it('is found where both have one state directory, and put into the file', async () => {
     const world = new World();
     world.logIn(10 * HOUR);

@@ -25,6 +25,28 @@ describe('a refresh token that must not be sent', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 
+  it('is a rejected one, also if its journal could not be closed afterwards', async () => {
+    const { world } = dueWorld();
+    world.server.answers = [answered(401, '{"error":{"code":"refresh_token_expired"}}')];
+    world.journal.closeFailure = new Error('EIO');
+    const keeper = await world.keeper();
+    expect(keeper.state).toMatchObject({ reason: 'refresh_token_rejected' });
+    await world.clock.advance(HOUR);
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
+  it.each([
+    ['spent', (world: World) => world.server.rotation()],
+    ['rejected', () => answered(401, '{"error":{"code":"refresh_token_expired"}}')],
+  ])('is one that is %s: its journal stays until the record tells so', async (_, answer) => {
+    const { world } = dueWorld();
+    world.server.answers = [() => answer(world)];
+    world.isRecordWritable = false;
+    await world.keeper();
+    await world.clock.advance(SECOND);
+    expect([...world.journal.left.keys()]).toEqual([fingerprintOf('refresh-1')]);
+  });
+
   it('is one of a login that was rejected for our client id, once that is put right: it lives', async () => {
     const { world } = dueWorld();
     world.server.answers = [answered(401, '{"error":"invalid_client"}')];

@@ -148,6 +148,8 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(keeper.state.reason).toBe('not_stored');
     await world.clock.advance(MINUTE);
     expect(keeper.state.name).toBe('fresh');
+    // Its journal goes: the rename must outlive a loss of power by then.
+    expect(world.file.confirmed).toBe(1);
     expect(keeper.snapshot()).toMatchObject({
       counts: { own: 1, adopted: 0 },
       login: { writtenBy: 'codex-authd' },

@@ -158,6 +158,8 @@ class VirtualFile implements AuthFilePort {
   readonly commits: string[] = [];
   /** The same, once the file has been replaced. */
   failAfterRename: Error[] = [];
+  /** How often what is in the directory was made durable. */
+  confirmed = 0;
   /** Whether a writer is in the middle of it: nothing can be said of the file then. */
   isUnsettled = false;
   /** Whether the file system fails to read it. */
@@ -195,7 +197,10 @@ class VirtualFile implements AuthFilePort {
         const late = this.failAfterRename.shift();
         return late === undefined ? Promise.resolve(true) : Promise.reject(late);
       },
-      confirm: () => Promise.resolve(),
+      confirm: () => {
+        this.confirmed += 1;
+        return Promise.resolve();
+      },
       discard: () => Promise.resolve(),
     });
   }
@@ -211,13 +216,17 @@ class VirtualJournal {
   readonly startedAtMs = new Map<string, number>();
   sealFailure: Error | null = null;
   discardFailure: Error | null = null;
+  closeFailure: Error | null = null;
   readFailure: Error | null = null;
 
   /** As one daemon sees it: what it has at work itself is not left. */
   ofOne(): JournalPort {
     const atWork = new Set<string>();
+    const isShared = (): boolean => this.isShared;
     return {
-      isShared: this.isShared,
+      get isShared() {
+        return isShared();
+      },
       begin: (intent) => this.begin(intent, atWork),
       read: () => this.#read(atWork),
       clear: (spent) => this.clear(spent),
@@ -240,7 +249,7 @@ class VirtualJournal {
       },
       close: () => {
         atWork.delete(spent);
-        return Promise.resolve();
+        return this.closeFailure === null ? Promise.resolve() : Promise.reject(this.closeFailure);
       },
     });
   }

@@ -143,7 +143,7 @@ function blameForLeftovers(world: World, isKept: boolean): void {
  * account's file waits for.
  */
 function blameForJournals(world: World, daemon: Daemon, plan: Plan, token: string): void {
-  if (token === '' || plan.isApart) return;
+  if (token === '' || (plan.isApart && plan.daemons > 1)) return;
   const { server, inspector } = world;
   const account = server.grantOf(token)?.family.account;
   const others = inspector.sendings.filter((sending) => {

@@ -48,7 +48,7 @@ export async function run(
 ): Promise<Report> {
   const tickMs = Math.min(Math.max(plan.lifetimeMs / 4, 10 * SECOND), 24 * 3600 * SECOND);
   const state = '/home/somebody/.local/state/codex-authd';
-  const stateDirectories = plan.isApart ? [state, '/elsewhere/codex-authd'] : [state];
+  const stateDirectories = plan.isApart && plan.daemons > 1 ? [state, '/elsewhere/codex-authd'] : [state];
   const world = new World({ ...plan, beliefMs: tickMs, stateDirectories });
   if (isTraced) world.trace = [];
   const login = textOf(loginDocument(world.server.logIn('somebody'), world.nextNote(), world.timeline.nowMs));
@@ -207,8 +207,7 @@ function happen(
         'setting',
         daemons.map(({ process }) => process),
       );
-      world.wallOffsetMs = what.aheadHours * 3600 * SECOND;
-      world.wasClockSet = true;
+      world.setClock(what.aheadHours * 3600 * SECOND);
       return;
     case 'disk': {
       counts.faults += 1;

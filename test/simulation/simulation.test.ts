@@ -19,16 +19,16 @@ const NEAR: Readonly<Record<string, number>> = {
 
 /** What each planted fault is to be found as: anything else may be found because of something else. */
 const FOUND_AS: Readonly<Record<string, RegExp>> = {
-  'skip the sync of directories': /told before it was durable/,
+  'skip the sync of directories': /sent before the intent was durable/,
   'skip the sync of the new auth.json': /replaced by a file that was not synced/,
   'skip the sync of the journal': /sent before the intent was durable/,
   'send before there is room for the answer': /sent before the intent was durable/,
-  'keep the answer in memory only': /a pair was lost/,
+  'keep the answer in memory only': /before the answer was sealed|a pair was lost/,
   'forget what the journal tells': /sent again that had been spent/,
   'know only its own state directory': /sent again/,
-  'clear the journal before the commit': /a pair was lost/,
+  'clear the journal before the commit': /a journal was removed before|a pair was lost/,
   'commit without the compare': /a field that is not ours was changed|does not follow from/,
-  'write in place instead of renaming': /a pair was lost/,
+  'write in place instead of renaming': /a journal was removed before|a pair was lost/,
   'write for everyone to read': /has the mode 644/,
   'drop the fields that nobody knows': /a field that is not ours was changed/,
   'retry an unknown outcome at once': /sent again although nobody knew/,
@@ -40,10 +40,10 @@ const FOUND_AS: Readonly<Record<string, RegExp>> = {
   'send without asking whether the lease is still its own': /two rotations at once/,
   'know nothing of Codex’s locks': /a field that is not ours was changed|does not follow from/,
   'hold Codex’s locks across the network': /its lock was held for too long/,
-  'number anew after every start': /two credentials have the generation/,
-  'write no spent token down': /sent again that had been spent/,
-  'drop what waits for a file that is away': /a pair was lost/,
-  'drop what waits for another account to leave': /a pair was lost/,
+  'number anew after every start': /a journal was removed before|two credentials have the generation/,
+  'write no spent token down': /a journal was removed before|sent again that had been spent/,
+  'drop what waits for a file that is away': /a journal was removed before|a pair was lost/,
+  'drop what waits for another account to leave': /a journal was removed before|a pair was lost/,
   'believe a clock that is two hours behind': /given an expired token/,
   'look at the file for the last time before it connects': /not in the file/,
   'take the file for a torn one after every second start': /the state is .* at the end, and should be/,
@@ -77,7 +77,7 @@ describe('the simulation', () => {
     const tamper = PLANTED_FAULTS['skip the sync of directories'];
     if (tamper === undefined) throw new Error('no such fault');
     const failure = await shrink(0, { tamper }, 10_000);
-    expect(failure?.violation).toBe('a token was told before it was durable');
+    expect(failure?.violation).toBe('a refresh token was sent before the intent was durable');
     expect(failure?.plan.happenings).toEqual([]);
     expect(failure?.trace.at(-1)).toBeDefined();
     expect(failure?.trace.join('\n')).toContain('VIOLATION');

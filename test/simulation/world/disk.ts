@@ -11,7 +11,7 @@ export interface Contents {
   readonly size: number;
 }
 
-const NOTHING: Contents = { bytes: Buffer.alloc(0), size: 0 };
+export const NOTHING: Contents = { bytes: Buffer.alloc(0), size: 0 };
 
 /** A regular file: what a reader sees now, and what is there after a loss of power. */
 export class Inode {

@@ -1,6 +1,15 @@
 import { constants } from 'node:fs';
 import type { FileStat, FileSystem, OpenFile } from '../../../src/os/file-system.js';
-import { Directory, Inode, splitPath, systemError, type Contents, type Disk, type Node } from './disk.js';
+import {
+  Directory,
+  Inode,
+  NOTHING,
+  splitPath,
+  systemError,
+  type Contents,
+  type Disk,
+  type Node,
+} from './disk.js';
 import type { Host, VirtualProcess } from './process.js';
 
 const OWNER = { uid: 1000, gid: 1000 };
@@ -48,6 +57,7 @@ export function fileSystemOf(process: VirtualProcess, host: Host): FileSystem {
       process.operate('unlink', path, () => {
         existing(disk, path);
         entriesOf(disk, path).set(splitPath(path).name, null);
+        host.onUnlinked(process, path);
         host.onWritten(process, path);
       }),
     mkdir: (path) =>
@@ -71,7 +81,7 @@ function openFile(process: VirtualProcess, host: Host, inode: Inode, path: strin
     put(spliced(inode.now, bytes, position));
     // Whatever was forsaken has been written once more.
     const { durable, now } = inode;
-    if (inode.isForsaken && durable !== null && isEqual(spliced(durable, bytes, position), now))
+    if (inode.isForsaken && isEqual(spliced(durable ?? NOTHING, bytes, position), now))
       inode.isForsaken = false;
     return bytes.length;
   };

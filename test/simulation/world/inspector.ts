@@ -76,6 +76,10 @@ export class Inspector implements Witness {
     this.#storing.onCommit(process, inode, replaced, isRaced);
   }
 
+  onJournalRemoved(process: VirtualProcess, directory: string, spent: string): void {
+    this.#storing.onJournalRemoved(process, directory, spent);
+  }
+
   onSynced(): void {
     this.#scene.onSynced();
     this.#storing.onSynced();

@@ -13,6 +13,8 @@ const STAGE_BYTES = 16 * 1024;
 const LAST_SAFE_MOMENT_MS = 600_000;
 /** How long after a report that made a daemon send no other report makes it send. */
 const REPORTS_APART_MS = 59_000;
+/** The same for two of its requests: the connection of the first one takes its time. */
+const SENDINGS_ON_REPORTS_MS = 25_000;
 /** Instants are counted in whole milliseconds. */
 const TIMER_MS = 1;
 /** Longer than any consumer waits. */
@@ -43,6 +45,7 @@ export class SendingJudge {
     if (!isUnaware) {
       for (const sending of this.#unsettled(token)) this.#judgeRepetition(process, sending, fingerprint);
       this.#demandRoom(process, fingerprint);
+      if (this.#scene.fileToken === token) this.#demandWord(process);
     }
     this.#judgeHaste(process, fingerprint);
     this.#judgePatience(process, token);
@@ -120,17 +123,22 @@ export class SendingJudge {
     const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
     const isRaced = this.#scene.fileToken !== earlier.token;
     const isReported = this.#wishes.reportedAtMs(process, grant?.token) !== undefined;
-    if (world.timeline.nowMs < lastSafeMs && !world.wasClockSet && !isRaced && !isReported) {
+    if (world.timeline.nowMs >= lastSafeMs || world.wasClockAdvanced || isRaced) return;
+    if (!isReported)
       this.#scene.blame('a refresh token was sent again although nobody knew what had become of it');
-    }
+    // One report is good for one sending.
+    const last = this.#scene.sendings.findLast((other) => other.token === earlier.token);
+    const isThird = last !== undefined && last !== earlier && last.process === process;
+    if (isThird && world.timeline.nowMs - last.sentAtMs < SENDINGS_ON_REPORTS_MS)
+      this.#scene.blame('one report made a daemon send a token again and again that may have been spent');
   }
 
   /**
    * Whether reports drive the token endpoint. With more than half its life to go, and after a success, no access token is
-   * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
+   * due; if nobody has asked for another, only a report can have made the daemon send.
    */
   #judgeHaste(process: VirtualProcess, fingerprint: string): void {
-    const { timeline, server, wasClockSet, wasStopped, hadDiskTrouble, disk, realPath } = this.#scene.world;
+    const { timeline, server, wasClockAdvanced, disk, realPath } = this.#scene.world;
     const wishes = this.#wishes.of(process);
     const document = parseDocument(disk.read(realPath));
     const grant = server.accessOf(document?.tokens?.access_token ?? '');
@@ -139,7 +147,7 @@ export class SendingJudge {
     const last = this.#scene.sendings.findLast((sending) => sending.process === process);
     const isRetry = last?.access === null || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
     wishes.isTurnedBack = false;
-    if (isDue || isDemanded || isRetry || wasClockSet || wasStopped || hadDiskTrouble) return;
+    if (isDue || isDemanded || isRetry || wasClockAdvanced) return;
     const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
     if (reportedAtMs === undefined) return;
     const sinceMs = timeline.monotonicMs - wishes.drivenAtMs;
@@ -147,16 +155,26 @@ export class SendingJudge {
     if (sinceMs < REPORTS_APART_MS) this.#scene.blame('reports of consumers drive the token endpoint');
   }
 
-  /** Whether the server is asked sooner than it wants: only on somebody's order, or where a clock was set. */
+  /** Whether the server is asked sooner than it wants: only on somebody's order, or where a clock was set to a later time. */
   #judgePatience(process: VirtualProcess, token: string): void {
-    const { timeline, wasClockSet } = this.#scene.world;
+    const { timeline, wasClockAdvanced } = this.#scene.world;
     const last = this.#scene.sendings.findLast(
       (sending) => sending.process === process && sending.token === token,
     );
     const isOrdered = timeline.monotonicMs - this.#wishes.of(process).orderAtMs < DEMAND_MS;
-    if (last === undefined || isOrdered || wasClockSet) return;
+    if (last === undefined || isOrdered || wasClockAdvanced) return;
     if (timeline.nowMs < last.unwantedUntilMs - TIMER_MS)
       this.#scene.blame('a refresh token was sent again before the server wanted it');
+  }
+
+  /** Whoever comes after a loss of power must find the journal, whatever state directory he has. */
+  #demandWord({ stateDirectory }: VirtualProcess): void {
+    const { disk, home, realPath } = this.#scene.world;
+    for (const path of [`${home}/auth.json`, realPath]) {
+      const word = disk.readDurable(`${path}.codex-authd.owner`);
+      if (word?.includes(JSON.stringify(stateDirectory)) !== true)
+        this.#scene.blame('a refresh token was sent before it was told durably where the journal is');
+    }
   }
 
   /** Before a token is sent, its answer must have a place. */

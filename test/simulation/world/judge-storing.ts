@@ -1,3 +1,4 @@
+import { Secret } from '../../../src/core/secret.js';
 import type { Inode } from './disk.js';
 import { parseDocument } from './login-text.js';
 import type { Sending } from './network.js';
@@ -26,6 +27,7 @@ export class StoringJudge {
       this.#scene.blame('auth.json was replaced by something that is no login');
       return;
     }
+    this.#demandSeal(after.tokens.access_token);
     if (isRaced) return;
     if (replaced === null)
       this.#scene.blame('a link was replaced by a file, or a file was made where none was');
@@ -44,6 +46,44 @@ export class StoringJudge {
     }
     const account = server.accessOf(after.tokens.access_token)?.family.account;
     if (account !== before.tokens.account_id) this.#scene.blame('the accounts were mixed');
+  }
+
+  /**
+   * What tells that a token was spent, or may have been, goes only when the record of who removes it tells that for good: its
+   * file may come back out of a backup.
+   */
+  onJournalRemoved(process: VirtualProcess, directory: string, spent: string): void {
+    const { world } = this.#scene;
+    if (!world.server.isRotating) return;
+    if (world.journalsOf(directory).some((name) => name.endsWith(`.${spent}.journal`))) return;
+    const isSpent = this.#scene.sendings.some(
+      ({ token, isUntouched, process: sender }) =>
+        !isUntouched && sender.stateDirectory === directory && new Secret(token).fingerprint === spent,
+    );
+    if (isSpent && !world.toldForGood(process.stateDirectory).includes(spent))
+      this.#scene.blame('a journal was removed before the record told for good what it tells');
+    this.#demandSafe(spent);
+  }
+
+  /** The new auth.json is not safe before its directory is synced: until then the answer must be, unless the disk has failed. */
+  #demandSeal(accessToken: string): void {
+    const ours = this.#scene.sendings.findLast(({ access }) => access === accessToken);
+    if (ours === undefined || ours.isSealed || ours.excuse === LEASE_LOST) return;
+    if (this.#scene.world.lastErrorAt < ours.operation)
+      this.#scene.blame('auth.json was replaced before the answer was sealed in the journal');
+  }
+
+  /** What has come of a token is in auth.json for good before its journal goes, unless somebody else has touched the file since. */
+  #demandSafe(spent: string): void {
+    const { server, timeline } = this.#scene.world;
+    if (this.#scene.isAnothersWriting) return;
+    for (const sending of this.#scene.sendings) {
+      const { token, child, excuse, sentAtMs } = sending;
+      if (child === null || excuse !== null || !server.isLive(child)) continue;
+      if (new Secret(token).fingerprint !== spent || timeline.nowMs - sentAtMs > LONGEST_WAIT_MS) continue;
+      if (!this.#scene.isSafe(sending))
+        this.#scene.blame('a journal was removed before what it holds was safe in auth.json');
+    }
   }
 
   onDirectoryMade(path: string): void {

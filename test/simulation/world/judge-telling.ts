@@ -83,7 +83,7 @@ export class TellingJudge {
     const numbering = this.#numberings.get(stateDirectory) ?? { tokens: new Map(), greatest: 0 };
     this.#numberings.set(stateDirectory, numbering);
     const known = numbering.tokens.get(generation);
-    if (known === token || world.hadDiskTrouble) return;
+    if (known === token) return;
     const isWritten = world.generationIn(stateDirectory) >= generation;
     const greatest = this.#greatest.get(process) ?? 0;
     if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);

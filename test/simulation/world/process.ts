@@ -44,6 +44,7 @@ export interface Host {
   onSynced(): void;
   onRenamed(process: VirtualProcess, from: Inode, to: string, replaced: Inode | null): void;
   onWritten(process: VirtualProcess, path: string): void;
+  onUnlinked(process: VirtualProcess, path: string): void;
 }
 
 const LONGEST_OPERATION_MS = 20;

@@ -71,7 +71,7 @@ export class Scene {
     const { fileToken } = this;
     if (sending.child !== null && sending.child === fileToken) {
       sending.isStored = true;
-      if (sending.excuse === ANOTHERS && this.#isSafe(sending)) sending.excuse = null;
+      if (sending.excuse === ANOTHERS && this.isSafe(sending)) sending.excuse = null;
     } else if (!isOurs && (sending.isStored || this.isReplaced(sending.token))) {
       // The disk's failing ends when it is stored after all; what somebody else did then does not.
       if (sending.excuse === null || sending.excuse === DISK_FAILED) sending.excuse = ANOTHERS;
@@ -92,7 +92,7 @@ export class Scene {
     const { fileToken } = this;
     for (const sending of this.sendings) {
       const isBack = sending.excuse === ANOTHERS && sending.child !== null && sending.child === fileToken;
-      if (isBack && this.#isSafe(sending)) sending.excuse = null;
+      if (isBack && this.isSafe(sending)) sending.excuse = null;
     }
   }
 
@@ -126,7 +126,7 @@ export class Scene {
   }
 
   /** Whether it would be there after every loss of power: what another wrote over it, unsynced, may or may not be. */
-  #isSafe(sending: Sending): boolean {
+  isSafe(sending: Sending): boolean {
     const { disk } = this.world;
     return this.world.loginTexts((path) => disk.readCertain(path)).some((text) => holds(text, sending));
   }

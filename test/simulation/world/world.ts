@@ -66,6 +66,8 @@ export class World implements Host {
   readonly watchers = new Set<() => void>();
   wallOffsetMs = 0;
   wasClockSet = false;
+  /** Whether it was ever set to a later time: only then can tokens seem to end, and pauses to be over, before they are. */
+  wasClockAdvanced = false;
   /** Until then the daemons could not know what happened: they slept, were stopped or not yet there. */
   restlessUntilMs = START_MS;
   wasStopped = false;
@@ -182,6 +184,11 @@ export class World implements Host {
     for (const notice of this.watchers) notice();
   }
 
+  onUnlinked(process: VirtualProcess, path: string): void {
+    const spent = JOURNAL_NAME.exec(splitPath(path).name)?.groups?.['spent'];
+    if (spent !== undefined) this.inspector.onJournalRemoved(process, splitPath(path).directory, spent);
+  }
+
   /** From now on its next look at auth.json is its first. */
   forgetLooks(process: VirtualProcess): void {
     this.#firstReadAt.delete(process);
@@ -201,6 +208,13 @@ export class World implements Host {
     else grant.isRevoked = true;
   }
 
+  /** Somebody sets the clock of the machine. */
+  setClock(aheadMs: number): void {
+    this.wasClockSet = true;
+    this.wasClockAdvanced ||= aheadMs > this.wallOffsetMs;
+    this.wallOffsetMs = aheadMs;
+  }
+
   /** Until this moment nobody could know what happened. */
   disturbUntil(atMs: number): void {
     this.restlessUntilMs = Math.max(this.restlessUntilMs, atMs);
@@ -217,11 +231,16 @@ export class World implements Host {
 
   // What the inspector needs to see.
 
-  /** Where a daemon has written down the rotation that spends a refresh token: what was begun before it stays. */
+  /**
+   * Where a daemon has written down the rotation that spends a refresh token: what was begun before it stays. Null if its
+   * name may not outlive a loss of power.
+   */
   journalOf({ stateDirectory }: VirtualProcess, fingerprint: string): Inode | null {
-    const entries = [...(this.disk.directories.get(stateDirectory)?.now ?? [])];
-    const last = entries.findLast(([name]) => name.endsWith(`.${fingerprint}.journal`));
-    return last?.[1] instanceof Inode ? last[1] : null;
+    const directory = this.disk.directories.get(stateDirectory);
+    const entries = [...(directory?.now ?? [])];
+    const [name, node] = entries.findLast(([each]) => each.endsWith(`.${fingerprint}.journal`)) ?? [];
+    if (name === undefined || !(node instanceof Inode)) return null;
+    return directory?.durable.get(name) === node ? node : null;
   }
 
   /** The names of the journals in a state directory. */
@@ -280,21 +299,31 @@ export class World implements Host {
     return this.#recordsIn(stateDirectory).flatMap(({ dead }) => dead.map(({ fingerprint }) => fingerprint));
   }
 
+  /** The fingerprints of the tokens of which a record tells after every loss of power that they are spent, or may be. */
+  toldForGood(stateDirectory: string): string[] {
+    return this.#recordsIn(stateDirectory, (path) => this.disk.readDurable(path)).flatMap(
+      ({ dead, doubted }) => [...dead.map(({ fingerprint }) => fingerprint), ...doubted],
+    );
+  }
+
   /** The highest number that is written down in a state directory. */
   generationIn(stateDirectory: string): number {
     return Math.max(0, ...this.#recordsIn(stateDirectory).map(({ generation }) => generation));
   }
 
-  #recordsIn(stateDirectory: string): AccountRecord[] {
+  #recordsIn(
+    stateDirectory: string,
+    read = (path: string): string | null => this.disk.read(path),
+  ): AccountRecord[] {
     const names = [...(this.disk.directories.get(stateDirectory)?.now.keys() ?? [])];
     const records = names.filter((name) => RECORD_NAME.test(name));
-    return records.map(
-      (name) => JSON.parse(this.disk.read(`${stateDirectory}/${name}`) ?? '') as AccountRecord,
-    );
+    const texts = records.map((name) => read(`${stateDirectory}/${name}`)).filter((text) => text !== null);
+    return texts.map((text) => JSON.parse(text) as AccountRecord);
   }
 }
 
 const STAGE_NAME = /^\.(?:auth|other)\.json\.codex-authd-/;
+const JOURNAL_NAME = /\.(?<spent>[0-9a-f]{12})\.journal$/;
 const RECORD_NAME = /^default-[0-9a-f]{12}\.json$/;
 const LOGIN_NAME = /^(?:auth|other)\.json(?:\.off|\.somebody|\.somebody-else)?$/;
 
