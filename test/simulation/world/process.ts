@@ -48,7 +48,6 @@ export interface Host {
 }
 
 const LONGEST_OPERATION_MS = 20;
-const NEVER = new Promise<never>(() => undefined);
 
 /** A process: it can be killed or stopped at every operation, and then nothing of it goes on. */
 export class VirtualProcess {
@@ -156,7 +155,8 @@ export class VirtualProcess {
   async operate<T>(operation: Operation, path: string, act: () => T): Promise<T> {
     const host = this.#host;
     host.onOperation(this, operation, path);
-    if (!this.#isAlive) return NEVER;
+    // A promise of its own: one for all would hold on to whoever has ever waited for it.
+    if (!this.#isAlive) return new Promise<never>(() => undefined);
     if (this.isStopped || host.random.chance(host.delayChance)) {
       await new Promise<void>((resolve) => {
         host.timeline.after(host.random.next() * LONGEST_OPERATION_MS, () => {
