@@ -168,6 +168,15 @@ describe('what comes back from the token endpoint', () => {
     expect(answer).toMatchObject({ status: 400, body: JSON.stringify({ error: TOKEN.fingerprint }) });
   });
 
+  it.each([200, 201, 203])(
+    'is left as it is where the server gives the same token again: %i',
+    async (status) => {
+      const body = JSON.stringify({ access_token: 'abc', refresh_token: TOKEN.reveal() });
+      const { url } = await serving((_request, response) => response.writeHead(status).end(body));
+      expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ status, body });
+    },
+  );
+
   it('is shown piece by piece as it comes, all of it, before the answer is told', async () => {
     const { url } = await serving((_request, response) => {
       response.write('{"access_');
