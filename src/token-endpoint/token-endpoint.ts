@@ -59,7 +59,7 @@ export class TokenEndpoint {
 
   /**
    * Sends a refresh token once. Never rejects, never retries, follows no redirect: what came of it is the answer.
-   * `onBytes` is given every piece of the answer's body as it comes, before anything else is done with it. `mayLeave` is
+   * `onBytes` is given every piece of a successful answer's body as it comes, before anything else is done with it. `mayLeave` is
    * asked when the connection is there, right before the token leaves.
    *
    * Each call has a connection of its own. A kept-alive one that the server has just closed would turn a failure

@@ -188,6 +188,29 @@ describe('what comes back from the token endpoint', () => {
     expect(pieces.join('')).toBe('{"access_token":"abc"}');
   });
 
+  it.each([302, 400, 502])(
+    'is shown to nobody where it is no success, and may repeat the request: %i',
+    async (status) => {
+      const { url } = await serving((_request, response) => {
+        response.writeHead(status).end(JSON.stringify({ refresh_token: TOKEN.reveal() }));
+      });
+      const pieces: string[] = [];
+      const show = (bytes: Uint8Array): unknown => pieces.push(Buffer.from(bytes).toString());
+      expect(await endpoint(url).send(TOKEN, show)).toMatchObject({ status });
+      expect(pieces).toEqual([]);
+    },
+  );
+
+  it('is shown after hints that came before it', async () => {
+    const { url } = await serving((_request, response) => {
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      response.end('{}');
+    });
+    const pieces: string[] = [];
+    await endpoint(url).send(TOKEN, (bytes) => pieces.push(Buffer.from(bytes).toString()));
+    expect(pieces).toEqual(['{}']);
+  });
+
   it.each([301, 302, 307, 308])('follows no redirect: %i', async (status) => {
     const { url, seen } = await serving((_request, response) => {
       response.writeHead(status, { location: '/elsewhere' }).end();
