@@ -23,7 +23,7 @@ export type LockLinks = 'follow' | 'refuse';
  *
  * Where the kernel offers no `flock`, the work is done without.
  *
- * @throws AuthdError `storage` if a Codex does not let go in time, or a lock file cannot be opened
+ * @throws AuthdError `storage` if a Codex does not let go in time, or a lock file cannot be opened or locked
  */
 export async function withCodexLocks<T>(
   fs: FileSystem,
@@ -49,7 +49,7 @@ async function take(fs: FileSystem, path: string, clock: Clock, links: LockLinks
   const file = await open(fs, path, links);
   const giveUpAtMs = clock.monotonicMs() + PATIENCE_MS;
   try {
-    while ((await file.tryLock()) === false) {
+    while ((await tryLock(file, path)) === false) {
       if (clock.monotonicMs() >= giveUpAtMs) {
         throw new AuthdError('storage', `Codex has held ${path} for over ${String(PATIENCE_MS / 1000)} s`, {
           hint: 'nothing to do, unless a Codex process hangs',
@@ -61,6 +61,17 @@ async function take(fs: FileSystem, path: string, clock: Clock, links: LockLinks
   } catch (error) {
     await file.close().catch(() => undefined);
     throw error;
+  }
+}
+
+async function tryLock(file: OpenFile, path: string): Promise<boolean | null> {
+  try {
+    return await file.tryLock();
+  } catch (error) {
+    throw new AuthdError('storage', `Codex's lock file ${path} cannot be locked: ${describeError(error)}`, {
+      hint: 'look after its file system: locks fail on it',
+      cause: error,
+    });
   }
 }
 

@@ -4,7 +4,15 @@ import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
 import { tryKernelLock } from './kernel-lock.js';
-import { describeOwner, isSame, readOwner, writeOwner, type LockOwner } from './lock-owner.js';
+import {
+  describeOwner,
+  disown,
+  isSame,
+  readOwner,
+  readWord,
+  writeOwner,
+  type LockOwner,
+} from './lock-owner.js';
 import { isStillAt } from './still-at.js';
 import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
 
@@ -81,10 +89,10 @@ async function tryFileLock(
         await kernel.release();
         return null;
       }
-      const last = await readOwner(fs, ownerPath(path));
+      const { owner: last, states: lastStates } = await readWord(fs, ownerPath(path));
       // It was stale, and another machine's before we removed it: that one goes on, and we have to let go.
       if (isDead && !isSame(before, last)) throw heldBy(path, last, machine);
-      const states = statesAfter(last?.states ?? []);
+      const states = statesAfter(lastStates);
       self = describeOwner({ machine, flock: kernel.isFlock, socket, states }, clock.now());
       // Lost while this process stood still: what is written there by now is the next one's.
       if (!(await shared.confirm())) throw heldBy(path, last, machine);
@@ -94,7 +102,7 @@ async function tryFileLock(
       // Only now: whoever removes it later than this reads who has it before he goes on.
       if (!(await shared.confirm())) {
         // Whoever read that we had it would take the lock of the one that has it for a dead one's.
-        if (isSame(self, await readOwner(fs, ownerPath(path)))) await kernel.file.truncate(0);
+        if (isSame(self, await readOwner(fs, ownerPath(path)))) await disown(kernel.file, self.states);
         throw heldBy(path, null, machine);
       }
     } catch (error) {

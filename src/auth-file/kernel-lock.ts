@@ -26,35 +26,27 @@ const MOST_ATTEMPTS = 10;
 export async function tryKernelLock(fs: FileSystem, path: string): Promise<KernelLock | null> {
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
     const file = await fs.open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    let fallback: (() => Promise<void>) | null = NO_SOCKET;
+    const release = async (): Promise<void> => {
+      try {
+        await file.close();
+      } finally {
+        await fallback?.();
+      }
+    };
+    let isHad = false;
     try {
       const taken = await file.tryLock();
-      if (taken === false) return await give(file);
-      const fallback = taken === null ? await tryAbstractSocket(path) : NO_SOCKET;
-      if (fallback === null) return await give(file);
+      if (taken === null) fallback = await tryAbstractSocket(path);
+      if (taken === false || fallback === null) return null;
       // Its last holder may have removed the file after we opened it: then this is a lock on nothing.
-      if (await isStillAt(fs, path, file)) {
-        return {
-          file,
-          isFlock: taken === true,
-          release: async () => {
-            await file.close();
-            await fallback();
-          },
-        };
-      }
-      await fallback();
-    } catch (error) {
-      await file.close();
-      throw error;
+      isHad = await isStillAt(fs, path, file);
+      if (isHad) return { file, isFlock: taken === true, release };
+    } finally {
+      if (!isHad) await release();
     }
-    await file.close();
   }
   throw new Error('the lock file was replaced again and again');
-}
-
-async function give(file: OpenFile): Promise<null> {
-  await file.close();
-  return null;
 }
 
 const NO_SOCKET = (): Promise<void> => Promise.resolve();
@@ -66,7 +58,8 @@ function tryAbstractSocket(path: string): Promise<(() => Promise<void>) | null> 
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
     server.unref();
-    server.once('error', (error) => {
+    // Also those that come later, and concern nobody: a process that has no descriptor left cannot accept, and goes on.
+    server.on('error', (error) => {
       if (systemErrorCode(error) === 'EADDRINUSE') resolve(null);
       else reject(error);
     });

@@ -1,6 +1,17 @@
 import * as fs from 'node:fs';
 
 type Callback = (error: NodeJS.ErrnoException | null) => void;
+type Stats = Pick<fs.Stats, 'mtimeMs'>;
+
+/** The file calls for one, as node:fs has them. */
+export interface FileCalls {
+  readonly mkdir: (path: string, done: Callback) => void;
+  readonly stat: (path: string, done: (error: NodeJS.ErrnoException | null, stats: Stats) => void) => void;
+  readonly utimes: (path: string, accessed: Date, modified: Date, done: Callback) => void;
+  readonly rmdir: (path: string, done: Callback) => void;
+  readonly statSync: (path: string) => Stats;
+  readonly rmdirSync: (path: string) => void;
+}
 
 /** How far the modification time of a new lease is spread, so that two of the same second are told apart. */
 const SPREAD_MS = 900;
@@ -14,28 +25,32 @@ const COARSE_MS = 2_000;
  */
 export class Lease {
   /** To be given to proper-lockfile: before `hold` they remove what is stale, afterwards only what is ours. */
-  readonly fileCalls: object;
+  readonly fileCalls: Pick<FileCalls, 'mkdir' | 'stat' | 'utimes' | 'rmdir' | 'rmdirSync'>;
   readonly #path: string;
   readonly #staleMs: number;
+  readonly #calls: FileCalls;
   #isHeld = false;
   #renewedAt = now();
   #markMs = 0;
+  /** The time that is being written: the disk may have it before we are told. */
+  #nextMarkMs: number | null = null;
 
-  constructor(path: string, staleMs: number) {
+  constructor(path: string, staleMs: number, calls: FileCalls = fs) {
     this.#path = path;
     this.#staleMs = staleMs;
+    this.#calls = calls;
     this.fileCalls = {
-      mkdir: fs.mkdir,
-      stat: fs.stat,
-      utimes: (at: string, _accessed: Date, modified: Date, done: Callback) => {
+      mkdir: calls.mkdir,
+      stat: calls.stat,
+      utimes: (at, _accessed, modified, done) => {
         this.#renew(at, modified, done);
       },
-      rmdir: (at: string, done: Callback) => {
+      rmdir: (at, done) => {
         void this.#remove(at, done);
       },
       // When the process ends without having let go.
-      rmdirSync: (at: string) => {
-        if (this.#looksOurs(fs.statSync(at).mtimeMs)) fs.rmdirSync(at);
+      rmdirSync: (at) => {
+        if (this.#looksOurs(calls.statSync(at).mtimeMs)) calls.rmdirSync(at);
       },
     };
   }
@@ -50,22 +65,40 @@ export class Lease {
     return this.#isHeld && this.#ageMs() >= this.#staleMs;
   }
 
-  /** Whether it was renewed so lately that nobody may have taken it, and looks as it did then. */
+  /**
+   * Whether it was renewed so lately that nobody may have taken it, and looks as it did then. Bad news is believed when a
+   * second look confirms it: a renewal may have come between the disk's answer and the comparison.
+   */
   async isOurs(): Promise<boolean> {
+    return (await this.#look()) || (await this.#look());
+  }
+
+  async #look(): Promise<boolean> {
     try {
-      return this.#looksOurs((await fs.promises.stat(this.#path)).mtimeMs);
+      return this.#looksOurs(await this.#readTime());
     } catch {
       return false;
     }
   }
 
   #looksOurs(mtimeMs: number): boolean {
-    return this.#isHeld && !this.isOverdue && isSameTime(Math.round(mtimeMs), this.#markMs);
+    if (!this.#isHeld || this.isOverdue) return false;
+    const foundMs = Math.round(mtimeMs);
+    return [this.#markMs, this.#nextMarkMs].some((markMs) => markMs !== null && isSameTime(foundMs, markMs));
+  }
+
+  #readTime(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#calls.stat(this.#path, (error, stats) => {
+        if (error === null) resolve(stats.mtimeMs);
+        else reject(error);
+      });
+    });
   }
 
   async #remove(at: string, done: Callback): Promise<void> {
     if (this.#isHeld && !(await this.isOurs())) done(null);
-    else fs.rmdir(at, done);
+    else this.#calls.rmdir(at, done);
   }
 
   #renew(at: string, modified: Date, done: Callback): void {
@@ -73,7 +106,9 @@ export class Lease {
     // The first one is a probe that knows whole seconds only; what proper-lockfile goes on with is what it reads then.
     const spreadMs = this.#isHeld ? 0 : Math.floor(Math.random() * SPREAD_MS);
     const mark = new Date(modified.getTime() + spreadMs);
-    fs.utimes(at, mark, mark, (error) => {
+    this.#nextMarkMs = mark.getTime();
+    this.#calls.utimes(at, mark, mark, (error) => {
+      this.#nextMarkMs = null;
       if (error === null) {
         this.#renewedAt = renewedAt;
         this.#markMs = mark.getTime();

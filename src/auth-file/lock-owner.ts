@@ -5,6 +5,9 @@ import type { FileSystem, OpenFile } from '../os/file-system.js';
 import { writeAll } from './durable.js';
 import { readText } from './read-text.js';
 
+/** Where the journals are of whoever has it, and of daemons before him that were killed. */
+const States = v.optional(v.array(v.string()), []);
+
 const OwnerSchema = v.object({
   pid: v.number(),
   host: v.string(),
@@ -13,16 +16,24 @@ const OwnerSchema = v.object({
   /** Whether the kernel's lock was a `flock`. */
   flock: v.boolean(),
   socket: v.string(),
-  /** Where its journals are, and those of daemons before it that were killed. */
-  states: v.optional(v.array(v.string()), []),
+  states: States,
   since: v.string(),
 });
 
 /** Who holds the lock of an account, as the file beside the lock says. */
 export type LockOwner = v.InferOutput<typeof OwnerSchema>;
 
+/** What the file beside the lock says. */
+export interface LockWord {
+  /** Null if nobody wrote himself down, or is said to have it any more. */
+  readonly owner: LockOwner | null;
+  readonly states: readonly string[];
+}
+
 /** The paths of several state directories may be in it, and each has up to 4 KiB. */
 const LARGEST_BYTES = 64 * 1024;
+/** Words have whole blocks, so that the next one has its room already. */
+const BLOCK_BYTES = 4096;
 
 /** Who is about to be written down: this process, beside what he says of himself. */
 export function describeOwner(
@@ -33,18 +44,29 @@ export function describeOwner(
 }
 
 /**
+ * The word that was written last; an empty one if there is none, or it is none of ours.
+ *
+ * @throws what the disk says if it does not give it: then it is not known whose it is
+ */
+export async function readWord(fs: FileSystem, path: string): Promise<LockWord> {
+  try {
+    const word: unknown = JSON.parse(await readText(fs, path, LARGEST_BYTES));
+    const owner = v.safeParse(OwnerSchema, word);
+    return { owner: owner.success ? owner.output : null, ...v.parse(v.object({ states: States }), word) };
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === undefined || code === 'ENOENT') return { owner: null, states: [] };
+    throw error;
+  }
+}
+
+/**
  * Who wrote himself down last; null if nobody did, or it is none of our words.
  *
  * @throws what the disk says if it does not give it: then it is not known who did
  */
 export async function readOwner(fs: FileSystem, path: string): Promise<LockOwner | null> {
-  try {
-    return v.parse(OwnerSchema, JSON.parse(await readText(fs, path, LARGEST_BYTES)));
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === undefined || code === 'ENOENT') return null;
-    throw error;
-  }
+  return (await readWord(fs, path)).owner;
 }
 
 /** Whether both are the same process, having the lock for the same time. */
@@ -53,8 +75,30 @@ export function isSame(one: LockOwner | null, other: LockOwner | null): boolean 
   return one.pid === other.pid && one.machine === other.machine && one.since === other.since;
 }
 
-export async function writeOwner(file: OpenFile, owner: LockOwner): Promise<void> {
-  await file.truncate(0);
-  await writeAll(file, Buffer.from(`${JSON.stringify(owner, null, 2)}\n`));
+export function writeOwner(file: OpenFile, owner: LockOwner): Promise<void> {
+  return writeWord(file, owner);
+}
+
+/** Says that nobody is known to have it, and still where journals are. */
+export function disown(file: OpenFile, states: readonly string[]): Promise<void> {
+  return writeWord(file, { states });
+}
+
+/**
+ * Over the word that is there, in one piece, without cutting that off before: it may be all that tells where the journals of
+ * a killed daemon are. What is longer than the new one is blank then, and what is to be longer is blank before.
+ */
+async function writeWord(file: OpenFile, word: object): Promise<void> {
+  const text = Buffer.from(`${JSON.stringify(word, null, 2)}\n`);
+  let { size } = await file.stat();
+  // Nobody can read that: it is no word.
+  if (size > LARGEST_BYTES) {
+    await file.truncate(0);
+    size = 0;
+  }
+  const block = Buffer.alloc(Math.max(Math.ceil(text.length / BLOCK_BYTES) * BLOCK_BYTES, size), ' ');
+  await writeAll(file, block.subarray(size), size);
+  text.copy(block);
+  await writeAll(file, block);
   await file.sync();
 }

@@ -1,7 +1,8 @@
+import * as fs from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { lock as acquire } from 'proper-lockfile';
 import { systemErrorCode } from '../errors.js';
-import { Lease } from './lease.js';
+import { Lease, type FileCalls } from './lease.js';
 
 /** A lock that was not renewed for this long belongs to a machine that is gone. */
 export const STALE_MS = 10_000;
@@ -29,44 +30,50 @@ export interface SharedLocks {
  * Directories that proper-lockfile makes and renews. Alone they are no mutex (facts 5.1): what they guard has a kernel's
  * lock inside, and a comparison before every change.
  */
-export const sharedLocks: SharedLocks = {
-  async take(path, onLost) {
-    const state = { isCompromised: false };
-    const lease = new Lease(path, STALE_MS);
-    try {
-      const release = await acquire(path, {
-        realpath: false,
-        lockfilePath: path,
-        stale: STALE_MS,
-        update: RENEW_MS,
-        retries: 0,
-        fs: lease.fileCalls,
-        // The default throws from a timer.
-        onCompromised(error) {
-          state.isCompromised = true;
-          onLost(error);
-        },
-      });
-      lease.hold();
-      const confirm = async (): Promise<boolean> => {
-        state.isCompromised ||= !(await lease.isOurs());
-        return !state.isCompromised;
-      };
-      return {
-        get isCompromised() {
-          return state.isCompromised || lease.isOverdue;
-        },
-        confirm,
-        async release() {
-          await confirm();
-          // Where it was lost there is nothing to release any more.
-          await release().catch(() => undefined);
-        },
-      };
-    } catch (error) {
-      if (systemErrorCode(error) === 'ELOCKED') return null;
-      throw error;
-    }
-  },
-  remove: (path) => rmdir(path).catch(() => undefined),
-};
+export function sharedLocksBy(calls: FileCalls): SharedLocks {
+  return {
+    async take(path, onLost) {
+      const state = { isCompromised: false };
+      const lease = new Lease(path, STALE_MS, calls);
+      try {
+        const release = await acquire(path, {
+          realpath: false,
+          lockfilePath: path,
+          stale: STALE_MS,
+          update: RENEW_MS,
+          retries: 0,
+          fs: lease.fileCalls,
+          // The default throws from a timer.
+          onCompromised(error) {
+            state.isCompromised = true;
+            onLost(error);
+          },
+        });
+        lease.hold();
+        const confirm = async (): Promise<boolean> => {
+          // It may have been told to be lost meanwhile, and stays so.
+          if (!(await lease.isOurs())) state.isCompromised = true;
+          return !state.isCompromised;
+        };
+        return {
+          get isCompromised() {
+            return state.isCompromised || lease.isOverdue;
+          },
+          confirm,
+          async release() {
+            await confirm();
+            // Where it was lost there is nothing to release any more.
+            await release().catch(() => undefined);
+          },
+        };
+      } catch (error) {
+        if (systemErrorCode(error) === 'ELOCKED') return null;
+        throw error;
+      }
+    },
+    remove: (path) => rmdir(path).catch(() => undefined),
+  };
+}
+
+/** On the file systems of this machine. */
+export const sharedLocks = sharedLocksBy(fs);

@@ -80,6 +80,11 @@ const OFFLINE_CODES: ReadonlySet<string> = new Set([
   'EHOSTUNREACH',
 ]);
 
+/** Whether an answer of this status is read for tokens. What comes with any other one may repeat the request, but holds none. */
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
 /** Sorts an answer by what it means for the refresh token. Pure; never throws. */
 export function readOutcome(answer: Answer, nowMs: number): Outcome {
   switch (answer.kind) {
@@ -94,7 +99,7 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
   }
   const { status } = answer;
   const body = parseObject(answer.body);
-  if (status >= 200 && status < 300) return readSuccess(status, body);
+  if (isSuccess(status)) return readSuccess(status, body);
   const afterMs = readRetryAfter(answer.retryAfter, nowMs);
   if (status >= 500 && !NOT_CARRIED_OUT.has(status)) {
     const detail = `the token endpoint answered ${String(status)}: the token request may have been carried out`;

@@ -53,8 +53,8 @@ export interface TokenEndpointPort {
 
 /**
  * Sends a refresh token once; never rejects, never sends twice, follows no redirect. `onBytes` is given every piece of
- * the answer's body as it comes, before anything else is done with it. `mayLeave` is asked when the connection is there,
- * right before the token leaves: if it says no, the token was never sent.
+ * a successful answer's body as it comes, before anything else is done with it. `mayLeave` is asked when the
+ * connection is there, right before the token leaves: if it says no, the token was never sent.
  */
 export type SendRefresh = (
   refreshToken: Secret,

@@ -22,7 +22,8 @@ export type Recovery =
     };
 
 /**
- * Reads what was left unfinished. A body is recorded only while it comes, so what is there and whole is an answer.
+ * Reads what was left unfinished. Only what comes with a success is recorded, so what is there and whole holds new tokens;
+ * after any other answer nothing is there, as if none had come.
  *
  * @throws AuthdError `storage` if something that is there cannot be read
  */

@@ -1,7 +1,7 @@
 import type * as undiciModule from 'undici';
 import type { Dispatcher } from 'undici';
 import { identifyEndpoint } from '../core/endpoint-identity.js';
-import type { Answer } from '../core/outcome.js';
+import { isSuccess, type Answer } from '../core/outcome.js';
 import type { Secret } from '../core/secret.js';
 import { systemErrorCode } from '../errors.js';
 import type { Environment } from '../os/paths.js';
@@ -59,7 +59,7 @@ export class TokenEndpoint {
 
   /**
    * Sends a refresh token once. Never rejects, never retries, follows no redirect: what came of it is the answer.
-   * `onBytes` is given every piece of the answer's body as it comes, before anything else is done with it. `mayLeave` is
+   * `onBytes` is given every piece of a successful answer's body as it comes, before anything else is done with it. `mayLeave` is
    * asked when the connection is there, right before the token leaves.
    *
    * Each call has a connection of its own. A kept-alive one that the server has just closed would turn a failure
@@ -132,9 +132,12 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** A server that repeats the refresh token in its complaint must not get it into a log. */
+/**
+ * A server that repeats the refresh token in its complaint must not get it into a log. With a success, it may give the same
+ * one again: that is to be stored.
+ */
 function withoutSecret(body: string, status: number, secret: Secret): string {
-  return status === 200 ? body : body.replaceAll(secret.reveal(), secret.fingerprint);
+  return isSuccess(status) ? body : body.replaceAll(secret.reveal(), secret.fingerprint);
 }
 
 function isWholeObject(text: string): boolean {

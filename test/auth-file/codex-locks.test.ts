@@ -168,6 +168,25 @@ describe('the locks of Codex', () => {
     expect(open()).toBe(0);
   });
 
+  it.each(['EFLOCK', 'EIO'])(
+    'are told by name when one cannot be locked, and none stays open: %s',
+    async (code) => {
+      const path = join(await scratchDir(), 'auth.json');
+      const failure = Object.assign(new Error(`flock failed: ${code}`), { code });
+      const { fs, open } = counting((file, name) => ({
+        ...file,
+        tryLock: () => (name === `${path}.lock` ? Promise.reject(failure) : file.tryLock()),
+      }));
+      const nothing = (): Promise<void> => Promise.resolve();
+      await expect(withCodexLocks(fs, path, path, systemClock, nothing)).rejects.toMatchObject({
+        code: 'storage',
+        message: expect.stringContaining(`${path}.lock`) as string,
+        cause: failure,
+      });
+      expect(open()).toBe(0);
+    },
+  );
+
   it('are both let go of where closing one fails, and the work counts', async () => {
     const home = await scratchDir();
     const path = join(home, 'auth.json');

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
-import { describe, expect, it } from 'vitest';
+import { Server } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { tryKernelLock } from '../../src/auth-file/kernel-lock.js';
-import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
+import { systemFileSystem, type FileSystem, type OpenFile } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
 /** A machine where koffi is not installed. */
@@ -27,6 +28,54 @@ describe.each([
     const second = await tryKernelLock(fs, path);
     expect(second).not.toBeNull();
     await second?.release();
+  });
+});
+
+describe('an abstract socket', () => {
+  /** The same, on a disk that fails at one of the calls. */
+  const failing = (change: (file: OpenFile) => Partial<OpenFile>): FileSystem => ({
+    ...withoutFlock,
+    open: async (...args) => {
+      const file = await withoutFlock.open(...args);
+      return { ...file, ...change(file) };
+    },
+  });
+  const fail = (): Promise<never> => Promise.reject(new Error('EIO: it failed'));
+
+  it('is let go of also where the file cannot be closed', async () => {
+    const path = join(await scratchDir(), 'lock');
+    const close = (file: OpenFile): Partial<OpenFile> => ({ close: () => file.close().then(fail) });
+    const lock = await tryKernelLock(failing(close), path);
+    await expect(lock?.release()).rejects.toThrow('EIO');
+    const next = await tryKernelLock(withoutFlock, path);
+    expect(next).not.toBeNull();
+    await next?.release();
+  });
+
+  it('and where it cannot be found out whether the file is still there', async () => {
+    const path = join(await scratchDir(), 'lock');
+    await expect(
+      tryKernelLock(
+        failing(() => ({ stat: fail })),
+        path,
+      ),
+    ).rejects.toThrow('EIO');
+    const next = await tryKernelLock(withoutFlock, path);
+    expect(next).not.toBeNull();
+    await next?.release();
+  });
+
+  it('ends no process by its errors, however many there are', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => {
+      listen.mockRestore();
+    });
+    const lock = await tryKernelLock(withoutFlock, join(await scratchDir(), 'lock'));
+    const [server] = listen.mock.contexts;
+    for (let time = 0; time < 2; time += 1) {
+      expect(() => (server as Server).emit('error', new Error('EMFILE'))).not.toThrow();
+    }
+    await lock?.release();
   });
 });
 

@@ -3,6 +3,7 @@ import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AccountLock } from '../../src/auth-file/lock.js';
+import { readWord } from '../../src/auth-file/lock-owner.js';
 import { sharedLocks, type SharedLocks } from '../../src/auth-file/shared-lock.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { identifyMachine } from '../../src/os/machine.js';
@@ -142,8 +143,9 @@ describe('the lock of a daemon of this machine that was killed, if another machi
     });
   });
 
-  it('is nobody’s by its word where that one came at the very moment of writing it', async () => {
+  it('is nobody’s by its word where that one came at the very moment of writing it, and still tells where journals are', async () => {
     const path = join(await scratchDir(), 'auth.json');
+    await leaveBehind(path, identifyMachine(), ['/its/state']);
     const lock = lockWith(path, {
       async take(at, onLost) {
         const taken = await sharedLocks.take(at, onLost);
@@ -159,7 +161,14 @@ describe('the lock of a daemon of this machine that was killed, if another machi
       },
     });
     await expect(lock.ensure()).rejects.toMatchObject({ code: 'already_running' });
-    expect(await readFile(`${path}.codex-authd.owner`, 'utf8')).toBe('');
+    expect(await readWord(systemFileSystem, `${path}.codex-authd.owner`)).toEqual({
+      owner: null,
+      states: ['/state', '/its/state'],
+    });
     expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
+    await rm(`${path}.codex-authd.lock`, { recursive: true });
+    const next = lockOf(path);
+    await next.ensure();
+    expect(next.otherStates).toEqual(['/its/state']);
   });
 });

@@ -287,7 +287,7 @@ describe('the lock of an account', () => {
         const file = await systemFileSystem.open(...args);
         return {
           ...file,
-          truncate: (length) => (failure === null ? file.truncate(length) : Promise.reject(failure)),
+          sync: () => (failure === null ? file.sync() : Promise.reject(failure)),
         };
       },
     };

@@ -1,6 +1,6 @@
 import type { AccountRecord } from '../../src/core/account-record.js';
 import { CODEX_BASE_URLS } from '../../src/core/base-urls.js';
-import type { Answer } from '../../src/core/outcome.js';
+import { isSuccess, type Answer } from '../../src/core/outcome.js';
 import { DEFAULT_POLICY, type RefreshPolicy } from '../../src/core/plan.js';
 import type { Reading } from '../../src/core/reading.js';
 import type { AuthdError } from '../../src/errors.js';
@@ -310,7 +310,7 @@ class VirtualServer implements TokenEndpointPort {
     const scripted = this.answers.shift() ?? this.rotation();
     const answer = await (typeof scripted === 'function' ? scripted() : scripted);
     if (answer.kind !== 'answered') return answer;
-    onBytes(Buffer.from(answer.body));
+    if (isSuccess(answer.status)) onBytes(Buffer.from(answer.body));
     return this.isDated && answer.date === null
       ? { ...answer, date: new Date(this.now()).toUTCString() }
       : answer;

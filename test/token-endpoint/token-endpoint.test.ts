@@ -168,6 +168,15 @@ describe('what comes back from the token endpoint', () => {
     expect(answer).toMatchObject({ status: 400, body: JSON.stringify({ error: TOKEN.fingerprint }) });
   });
 
+  it.each([200, 201, 203])(
+    'is left as it is where the server gives the same token again: %i',
+    async (status) => {
+      const body = JSON.stringify({ access_token: 'abc', refresh_token: TOKEN.reveal() });
+      const { url } = await serving((_request, response) => response.writeHead(status).end(body));
+      expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ status, body });
+    },
+  );
+
   it('is shown piece by piece as it comes, all of it, before the answer is told', async () => {
     const { url } = await serving((_request, response) => {
       response.write('{"access_');
@@ -177,6 +186,29 @@ describe('what comes back from the token endpoint', () => {
     const answer = await endpoint(url).send(TOKEN, (bytes) => pieces.push(Buffer.from(bytes).toString()));
     expect(answer).toMatchObject({ body: '{"access_token":"abc"}' });
     expect(pieces.join('')).toBe('{"access_token":"abc"}');
+  });
+
+  it.each([302, 400, 502])(
+    'is shown to nobody where it is no success, and may repeat the request: %i',
+    async (status) => {
+      const { url } = await serving((_request, response) => {
+        response.writeHead(status).end(JSON.stringify({ refresh_token: TOKEN.reveal() }));
+      });
+      const pieces: string[] = [];
+      const show = (bytes: Uint8Array): unknown => pieces.push(Buffer.from(bytes).toString());
+      expect(await endpoint(url).send(TOKEN, show)).toMatchObject({ status });
+      expect(pieces).toEqual([]);
+    },
+  );
+
+  it('is shown after hints that came before it', async () => {
+    const { url } = await serving((_request, response) => {
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      response.end('{}');
+    });
+    const pieces: string[] = [];
+    await endpoint(url).send(TOKEN, (bytes) => pieces.push(Buffer.from(bytes).toString()));
+    expect(pieces).toEqual(['{}']);
   });
 
   it.each([301, 302, 307, 308])('follows no redirect: %i', async (status) => {
