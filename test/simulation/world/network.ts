@@ -1,4 +1,4 @@
-import type { Answer } from '../../../src/core/outcome.js';
+import { isSuccess, type Answer } from '../../../src/core/outcome.js';
 import { systemErrorCode } from '../../../src/errors.js';
 import type { TokenEndpointPort } from '../../../src/keeper/ports.js';
 import type { Host, VirtualProcess } from './process.js';
@@ -203,7 +203,8 @@ export class Network {
     const response = await this.#arrive(token);
     await process.wait(this.#latencyMs());
     if (mishap?.kind !== 'answer torn') return this.#deliver(process, sending, response, onBytes);
-    onBytes(Buffer.from(response.body.slice(0, this.#host.random.below(response.body.length))));
+    const piece = response.body.slice(0, this.#host.random.below(response.body.length));
+    if (isSuccess(response.status)) onBytes(Buffer.from(piece));
     return { kind: 'lost', message: 'ECONNRESET' };
   }
 
@@ -228,12 +229,14 @@ export class Network {
     retryAfter: string | null = null,
   ): Promise<Answer> {
     const { status, body } = response;
+    // What is no success brings no tokens, and nobody is told of it piece by piece.
+    const tell = isSuccess(status) ? onBytes : (): void => undefined;
     const cut = this.#host.random.chance(0.3) ? this.#host.random.below(body.length) : 0;
     if (cut > 0) {
-      onBytes(Buffer.from(body.slice(0, cut)));
+      tell(Buffer.from(body.slice(0, cut)));
       await process.wait(this.#latencyMs());
     }
-    onBytes(Buffer.from(body.slice(cut)));
+    tell(Buffer.from(body.slice(cut)));
     const child = this.#server.grantOf(sending.token)?.child ?? null;
     if (child !== null && body.includes(child)) sending.child = child;
     sending.body = body;
