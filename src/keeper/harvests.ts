@@ -10,6 +10,8 @@ export class Harvests {
 
   add(harvest: Harvest): void {
     this.#bySpent.delete(harvest.spent);
+    // What a token brought that is given out anew is older than it is now: the two would replace each other without end.
+    this.#bySpent.delete(harvest.tokens.refreshToken?.fingerprint ?? '');
     this.#bySpent.set(harvest.spent, harvest);
     if (this.#bySpent.size <= REMEMBERED) return;
     const forgettable = [...this.#bySpent.values()].find(({ isStored }) => isStored);

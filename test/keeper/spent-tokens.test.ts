@@ -295,6 +295,28 @@ describe('a refresh token that was rejected', () => {
   });
 });
 
+it('a server that gives a spent token out again is asked no more, and the file is not written over and over', async () => {
+  const world = new World();
+  world.logIn(HOUR, 50 * MINUTE);
+  world.server.answers = [
+    () => world.server.rotation(),
+    () => {
+      const tokens = {
+        access_token: world.server.issue(world.clock.now(), HOUR),
+        refresh_token: 'refresh-1',
+      };
+      return answered(200, JSON.stringify(tokens));
+    },
+  ];
+  const keeper = await world.keeper();
+  expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+  await world.clock.advance(HOUR - MINUTE);
+  expect(world.server.sent).toEqual(['refresh-1', 'refresh-2']);
+  expect(refreshTokenIn(world.file.text)).toBe('refresh-1');
+  expect(world.file.commits).toHaveLength(2);
+  expect(keeper.state).toMatchObject({ reason: 'refresh_token_spent', serving: true });
+});
+
 describe('a refresh token of which nobody knows whether it was spent', () => {
   /** A login whose token was sent to the right endpoint, without an answer. */
   async function doubted(world: World): Promise<Keeper> {
