@@ -1,10 +1,24 @@
-import { chmod, chown, link, mkdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { judgeSpace } from '../../src/doctor/checks/directory.js';
+import { judgeFlock } from '../../src/doctor/checks/locks.js';
 import { fileSystemOf } from '../../src/doctor/checks/file-system.js';
+import type { TryFlock } from '../../src/os/native.js';
 import { writeAuthFile, chatgptFile } from '../support/login-file.js';
+import { scratchDir } from '../support/scratch-dir.js';
 import { Patient } from './patient.js';
 
 type Breakage = (patient: Patient) => Promise<void>;
@@ -174,5 +188,34 @@ describe('what is found in the files, and mended by the command that is printed'
     expect(judgeSpace(1000, '/home/ada/.codex')).toMatchObject({ level: 'fail', command: largest });
     expect(judgeSpace(2 ** 21, '/home/ada/.codex')).toMatchObject({ level: 'warn', command: largest });
     expect(judgeSpace(2 ** 30, '/home/ada/.codex')).toMatchObject({ level: 'ok', command: null });
+  });
+});
+
+describe('what is found of flock where the lock file of Codex lies', () => {
+  const answers: readonly (readonly [what: string, flock: TryFlock | null, level: string])[] = [
+    ['no fault where it is had', () => true, 'ok'],
+    ['no fault where somebody has it', () => false, 'ok'],
+    ['no fault of the file where koffi is missing, which is told elsewhere', null, 'ok'],
+    ['that its file system has none', () => null, 'warn'],
+    [
+      'that it fails',
+      () => {
+        throw new Error('flock failed: EIO');
+      },
+      'warn',
+    ],
+  ];
+
+  it.each(answers)('is %s', async (_what, flock, level) => {
+    const path = join(await scratchDir(), 'auth.lock');
+    await writeFile(path, '');
+    expect(await judgeFlock(path, flock)).toMatchObject({ level });
+  });
+
+  it('is nothing where the file is not there or may not be opened, and none is made', async () => {
+    const directory = await scratchDir();
+    const none = (): null => null;
+    expect(await judgeFlock(join(directory, 'auth.lock'), none)).toMatchObject({ level: 'ok' });
+    expect(await readdir(directory)).toEqual([]);
   });
 });

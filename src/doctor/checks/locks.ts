@@ -1,12 +1,14 @@
-import { lstat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readOwner, type LockOwner } from '../../auth-file/lock-owner.js';
 import { locateRealFile } from '../../auth-file/locate.js';
-import { AuthdError } from '../../errors.js';
+import { AuthdError, describeError } from '../../errors.js';
 import { systemFileSystem as fs } from '../../os/file-system.js';
 import { findLockHolders } from '../../os/lock-holders.js';
 import { identifyMachine } from '../../os/machine.js';
+import { loadFlock, type TryFlock } from '../../os/native.js';
 import { quoteForShell } from '../../os/quote-for-shell.js';
 import { fail, ok, warn, type Verdict } from '../finding.js';
 import type { AccountScene, Check } from '../scene.js';
@@ -90,7 +92,34 @@ async function judgeCodexLock(path: string): Promise<Verdict> {
       `rmdir ${quoteForShell(path)}`,
     );
   }
-  return judgeHolder(path, await findLastingHolder(path));
+  const verdict = judgeHolder(path, await findLastingHolder(path));
+  return verdict.level === 'ok' ? judgeFlock(path, await loadFlock()) : verdict;
+}
+
+/**
+ * Whether a lock file can be locked at all, as its file system answers: held for as long as that takes, and let go of at
+ * once. What is not there yet, or may not be opened, tells nothing.
+ */
+export async function judgeFlock(path: string, flock: TryFlock | null): Promise<Verdict> {
+  const file = await open(path, constants.O_RDWR).catch(() => null);
+  try {
+    if (file !== null && flock !== null && flock(file.fd) === null) {
+      return warn(
+        `the file system of ${path} has no flock, so Codex's lock is not taken`,
+        nameFileSystem(path),
+      );
+    }
+    return ok(`nobody holds ${path}`);
+  } catch (error) {
+    return warn(`${path} cannot be locked: ${describeError(error)}`, nameFileSystem(path));
+  } finally {
+    await file?.close();
+  }
+}
+
+/** Names the file system, for whoever can choose another one: nothing mends this one. */
+function nameFileSystem(path: string): string {
+  return `df ${quoteForShell(path)}`;
 }
 
 /** Codex holds it for milliseconds, while it writes. */
