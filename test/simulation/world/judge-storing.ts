@@ -12,6 +12,8 @@ const LONGEST_WAIT_MS = 28 * 24 * 3600 * 1000;
 /** Looks at what is written, and whether a pair that has come is ever nowhere. */
 export class StoringJudge {
   readonly #scene: Scene;
+  /** Those of which a record has told for good, somebody's: what is begun later with the same token does not tell of them. */
+  readonly #told = new WeakSet<Sending>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -56,12 +58,16 @@ export class StoringJudge {
     const { world } = this.#scene;
     if (!world.server.isRotating) return;
     if (world.journalsOf(directory).some((name) => name.endsWith(`.${spent}.journal`))) return;
-    const isSpent = this.#scene.sendings.some(
-      ({ token, isUntouched, process: sender }) =>
-        !isUntouched && sender.stateDirectory === directory && new Secret(token).fingerprint === spent,
+    const untold = this.#scene.sendings.filter(
+      (sending) =>
+        !sending.isUntouched &&
+        !this.#told.has(sending) &&
+        sending.process.stateDirectory === directory &&
+        new Secret(sending.token).fingerprint === spent,
     );
-    if (isSpent && !world.toldForGood(process.stateDirectory).includes(spent))
+    if (untold.length > 0 && !world.toldForGood(process.stateDirectory).includes(spent))
       this.#scene.blame('a journal was removed before the record told for good what it tells');
+    for (const sending of untold) this.#told.add(sending);
     this.#demandSafe(spent);
   }
 
