@@ -6,7 +6,8 @@ import type { SystemCall } from './strace.js';
  */
 const WAITING = [
   ...['brk', 'clock_nanosleep', 'epoll_pwait', 'futex', 'getpid', 'gettid', 'madvise', 'mmap', 'mprotect'],
-  ...['mremap', 'munmap', 'nanosleep', 'restart_syscall', 'rt_sigprocmask', 'sched_yield'],
+  ...['mremap', 'munmap', 'nanosleep', 'pkey_alloc', 'pkey_free', 'pkey_mprotect', 'restart_syscall'],
+  ...['rt_sigprocmask', 'sched_yield'],
 ];
 
 /** Questions: nobody else sees anything of them either, but what comes next hangs on the answer. */
