@@ -155,9 +155,11 @@ export class Ledger {
     return this.#save(withDoubt(this.#record, fingerprint));
   }
 
-  /** Whether this refresh token is known to have been spent or rejected, wherever. */
-  isDead(fingerprint: string): boolean {
-    return this.#record.dead.some((dead) => dead.fingerprint === fingerprint);
+  /** Whether this refresh token is known to have been spent. */
+  isSpent(fingerprint: string): boolean {
+    return this.#record.dead.some(
+      (dead) => dead.fingerprint === fingerprint && dead.reason === 'refresh_token_spent',
+    );
   }
 
   /** Why the refresh token in the file must not be sent to this endpoint; null if it may be. */

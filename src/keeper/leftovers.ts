@@ -131,7 +131,7 @@ export class Leftovers {
     if (!isRotation(left.harvest)) return true;
     const accountId = accountOf(left.harvest);
     if (accountId === null || accountId !== login.credential.accountId) return false;
-    if (login.kind === 'chatgpt' && ledger.isDead(login.refreshToken.fingerprint)) return false;
+    if (login.kind === 'chatgpt' && ledger.isSpent(login.refreshToken.fingerprint)) return false;
     const [theirs, ours] = [login.credential.issuedAtMs, issuedAtMs(left)];
     return theirs === null || ours === null || theirs >= ours;
   }

@@ -4,6 +4,7 @@ import { Secret } from '../../src/core/secret.js';
 import type { KeeperState } from '../../src/core/state.js';
 import type { Daemon } from './world/daemon.js';
 import type { Inspector } from './world/inspector.js';
+import type { VirtualServer } from './world/server.js';
 import type { World } from './world/world.js';
 import type { Plan } from './plan.js';
 
@@ -138,17 +139,26 @@ function blameForLeftovers(world: World, isKept: boolean): void {
   if (stages > 0) world.inspector.blame(`${String(stages)} temporary files are left beside auth.json`);
 }
 
+function endOf(server: VirtualServer, accessToken: string | null): number {
+  return server.accessOf(accessToken ?? '')?.expiresAtMs ?? 0;
+}
+
 /**
  * Of what is over no journal is left, but where it tells that the token in the file may be spent, or holds what another
  * account's file waits for.
  */
 function blameForJournals(world: World, daemon: Daemon, plan: Plan, token: string): void {
   if (token === '' || (plan.isApart && plan.daemons > 1)) return;
-  const { server, inspector } = world;
+  const { server, inspector, disk, realPath } = world;
   const account = server.grantOf(token)?.family.account;
+  const inFile = readLogin(disk.read(realPath) ?? '');
+  const access = inFile.kind === 'chatgpt' ? inFile.credential.accessToken.reveal() : '';
+  // Of an old copy nobody may have known that it is one before its token was rejected.
+  const isCopy = server.grantOf(token)?.spentBy != null;
   const others = inspector.sendings.filter((sending) => {
     const of = server.grantOf(sending.token)?.family.account;
-    return sending.child !== null && of !== account;
+    const isNewer = endOf(server, sending.access) > endOf(server, access);
+    return sending.child !== null && (of !== account || isCopy || isNewer);
   });
   const due = [token, ...others.map((sending) => sending.token)].map(
     (each) => `.${new Secret(each).fingerprint}.journal`,
