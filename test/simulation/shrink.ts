@@ -33,7 +33,7 @@ export async function shrink(
   return { plan, violation: violation ?? 'not found again', trace };
 }
 
-/** The same for violations that differ in their numbers only. */
-function kindOf(violation: string | null): string | null {
-  return violation?.replaceAll(/\b[0-9a-f]{8,12}\b|[\d.]+/g, 'N') ?? null;
+/** The same for violations that differ in their numbers, fingerprints and random names only. */
+export function kindOf(violation: string | null): string | null {
+  return violation?.replaceAll(/\b[0-9a-f]{8,12}\b|\d+(?:\.\d+)?/g, 'N') ?? null;
 }

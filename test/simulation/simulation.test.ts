@@ -4,7 +4,7 @@ import type { CredentialRequest } from '../../src/keeper/snapshot.js';
 import { planOf } from './plan.js';
 import { PLANTED_FAULTS } from './planted-faults.js';
 import { run } from './run.js';
-import { shrink } from './shrink.js';
+import { kindOf, shrink } from './shrink.js';
 
 const SEEDS = 150;
 /** No planted fault may hide for longer. */
@@ -82,6 +82,13 @@ describe('the simulation', () => {
     expect(failure?.trace.at(-1)).toBeDefined();
     expect(failure?.trace.join('\n')).toContain('VIOLATION');
   }, 60_000);
+});
+
+it('two findings are of one kind where only random names and numbers tell them apart', () => {
+  const found = (random: string, ms: string): string =>
+    `journals are left for ${ms} ms: default-354940fab624.${random}.2104e5b85aa9.journal`;
+  expect(kindOf(found('20bd133c', '17.5'))).toBe(kindOf(found('dd37b1c2', '4')));
+  expect(kindOf(found('20bd133c', '4'))).not.toBe(kindOf('a pair was lost'));
 });
 
 describe('the simulation finds a daemon that would', () => {
