@@ -1,6 +1,7 @@
 import { systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import { createPrivate, renameDurably, writeAll } from './durable.js';
+import { isStillAt } from './still-at.js';
 
 /** Removes what is left of a replacement that was cut short. */
 export async function removeDraft(fs: FileSystem, path: string): Promise<void> {
@@ -15,7 +16,11 @@ function draftOf(path: string): string {
   return `${path}.new`;
 }
 
-/** Replaces a file of our own, durably and atomically, without looking at what was in it. */
+/**
+ * Replaces a file of our own, durably and atomically, without looking at what was in it.
+ *
+ * @throws the file system's error, or that somebody else has begun to replace it, who has the lock by now
+ */
 export async function replaceFile(fs: FileSystem, path: string, text: string): Promise<void> {
   const temporary = draftOf(path);
   await fs.unlink(temporary).catch(() => undefined);
@@ -24,6 +29,7 @@ export async function replaceFile(fs: FileSystem, path: string, text: string): P
     try {
       await writeAll(file, Buffer.from(text, 'utf8'));
       await file.sync();
+      if (!(await isStillAt(fs, temporary, file))) throw new Error(`somebody else replaces ${path}`);
     } finally {
       await file.close();
     }

@@ -1,4 +1,4 @@
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RecordStore } from '../../src/auth-file/record-store.js';
@@ -48,6 +48,28 @@ describe('the record of an account', () => {
     };
     await new RecordStore(recording, directory, 'default').save(EMPTY_RECORD);
     expect(steps).toEqual(['sync file', 'rename', 'sync directory']);
+  });
+
+  it('is never half of what another daemon writes, which has the lock by now', async () => {
+    const directory = await scratchDir();
+    const store = new RecordStore(systemFileSystem, directory, 'default');
+    await store.save({ ...EMPTY_RECORD, generation: 7 });
+    const slow: FileSystem = {
+      ...systemFileSystem,
+      open: async (path, flags, mode) => {
+        const file = await systemFileSystem.open(path, flags, mode);
+        // It stands still while it writes, and the other one begins.
+        const sync = async (): Promise<void> => {
+          await file.sync();
+          await rm(path);
+          await writeFile(path, '{"schema":1,"generation":8,');
+        };
+        return path.endsWith('.new') ? { ...file, sync } : file;
+      },
+    };
+    const late = new RecordStore(slow, directory, 'default').save({ ...EMPTY_RECORD, generation: 6 });
+    await expect(late).rejects.toThrow('somebody else');
+    expect(await store.load()).toMatchObject({ generation: 7 });
   });
 
   it('leaves nothing beside it when it cannot be written', async () => {
