@@ -101,12 +101,13 @@ export class Journal {
 
   /**
    * What was left: by daemons before this one, but for what they had not begun to send, and by this one, but for what is at
-   * work or settled.
+   * work or settled; what is settled and still there is removed, if it can be by now.
    *
    * @throws the file system's error: what is our own and cannot be read may hold the only copy of a login
    */
   async read(): Promise<Unfinished[]> {
     const left: Unfinished[] = [];
+    await this.#removeSettled();
     for (const file of await this.#list()) {
       if (this.#atWork.has(file.path) || this.#settled.has(file.path)) continue;
       const found = await this.#readOne(file).catch((error: unknown) => {
@@ -121,12 +122,9 @@ export class Journal {
     return left;
   }
 
-  /**
-   * Removes our own that were never begun, as long as the account's lock is held, and what could not be removed when it was
-   * settled. Only while none is being begun.
-   */
+  /** Removes our own that were never begun, as long as the account's lock is held. Only while none is being begun. */
   async sweep(): Promise<void> {
-    if (this.#settled.size > 0) await this.#remove([...this.#settled]).catch(() => undefined);
+    await this.#removeSettled();
     for (const file of await this.#list()) {
       if (!file.isOwn || (await this.#readOne(file)) !== null || !this.#isLockHeld()) continue;
       await this.#fs.unlink(file.path);
@@ -155,6 +153,11 @@ export class Journal {
       this.#begun.delete(path);
       this.#settled.delete(path);
     }
+  }
+
+  /** The disk may take back what it refused. */
+  async #removeSettled(): Promise<void> {
+    if (this.#settled.size > 0) await this.#remove([...this.#settled]).catch(() => undefined);
   }
 
   /** Null if nothing had been sent, or if it has just been removed. */

@@ -10,8 +10,7 @@ export class Harvests {
 
   add(harvest: Harvest): void {
     this.#bySpent.delete(harvest.spent);
-    // What a token brought that is given out anew is older than it is now: the two would replace each other without end.
-    this.#bySpent.delete(harvest.tokens.refreshToken?.fingerprint ?? '');
+    this.#retireReissued(harvest);
     this.#bySpent.set(harvest.spent, harvest);
     if (this.#bySpent.size <= REMEMBERED) return;
     const forgettable = [...this.#bySpent.values()].find(({ isStored }) => isStored);
@@ -59,6 +58,12 @@ export class Harvests {
   /** Somebody else went on from what we stored: putting it back would put back a token that is spent by now. */
   retireStored(): void {
     for (const { spent, isStored } of this.#bySpent.values()) if (isStored) this.#bySpent.delete(spent);
+  }
+
+  /** What a token brought that a server gives out anew is over: else the two would replace each other without end. */
+  #retireReissued({ tokens, startedAtMs }: Harvest): void {
+    const earlier = this.#bySpent.get(tokens.refreshToken?.fingerprint ?? '');
+    if (earlier?.isStored === true && earlier.startedAtMs < startedAtMs) this.#bySpent.delete(earlier.spent);
   }
 
   /**
