@@ -5,6 +5,7 @@ import { Journal, type Unfinished } from '../../src/auth-file/journal.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
+import { recordingFileSystem } from './recording-fs.js';
 
 /** What is found of a journal of one's own. */
 function found(answer: string, spent = INTENT.spent): Unfinished {
@@ -255,31 +256,16 @@ describe('the journal of a rotation', () => {
 
   it('is there, and is gone, for good: its directory is synced before it is used, and after it was removed', async () => {
     const directory = await scratchDir();
-    const steps: string[] = [];
-    const recording: FileSystem = {
-      ...systemFileSystem,
-      open: async (path, flags, mode) => {
-        const file = await systemFileSystem.open(path, flags, mode);
-        const what = path === directory ? 'directory' : 'file';
-        const sync = (): Promise<void> => {
-          steps.push(`sync ${what}`);
-          return file.sync();
-        };
-        return { ...file, sync };
-      },
-      unlink: (path) => {
-        steps.push('unlink');
-        return systemFileSystem.unlink(path);
-      },
-    };
-    const journal = new Journal(recording, directory, 'default', systemClock);
+    const { fs, steps } = recordingFileSystem();
+    const journal = new Journal(fs, directory, 'default', systemClock);
     const open = await journal.begin(INTENT);
-    expect(steps.splice(0)).toEqual(['sync file', 'sync directory']);
+    const path = await journalIn(directory);
+    expect(steps.splice(0)).toEqual([`sync ${path}`, `sync ${directory}`]);
     await open.seal();
-    expect(steps.splice(0)).toEqual(['sync file']);
+    expect(steps.splice(0)).toEqual([`sync ${path}`]);
     await open.close();
     await journal.clear(INTENT.spent);
-    expect(steps).toEqual(['unlink', 'sync directory']);
+    expect(steps).toEqual([`unlink ${path}`, `sync ${directory}`]);
   });
 
   it('leaves nothing behind when it cannot be begun', async () => {

@@ -8,6 +8,7 @@ import { systemClock, type Clock } from '../../src/os/clock.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { identifyMachine } from '../../src/os/machine.js';
 import { scratchDir } from '../support/scratch-dir.js';
+import { recordingFileSystem } from './recording-fs.js';
 import { ELSEWHERE, leaveBehind, lockOf, REAL, takeElsewhere } from './lock-scene.js';
 
 it('is confirmed by a look at the file system: somebody else may have taken it a moment ago', async () => {
@@ -260,22 +261,11 @@ describe('the lock of an account', () => {
 
   it('has told for good where its journals are when it is held: a successor after a loss of power looks there', async () => {
     const home = await scratchDir();
-    const synced: string[] = [];
-    const recording: FileSystem = {
-      ...systemFileSystem,
-      open: async (path, flags, mode) => {
-        const file = await systemFileSystem.open(path, flags, mode);
-        const sync = (): Promise<void> => {
-          synced.push(path);
-          return file.sync();
-        };
-        return { ...file, sync };
-      },
-    };
-    const lock = new AccountLock({ ...REAL, path: join(home, 'auth.json'), fs: recording });
+    const { fs, steps } = recordingFileSystem();
+    const lock = new AccountLock({ ...REAL, path: join(home, 'auth.json'), fs });
     onTestFinished(() => lock.release());
     await lock.ensure();
-    expect(synced).toEqual([join(home, 'auth.json.codex-authd.owner'), home]);
+    expect(steps).toEqual([`sync ${join(home, 'auth.json.codex-authd.owner')}`, `sync ${home}`]);
   });
 
   it('is let go of whole if its owner cannot be written down, so that it can be had once he can', async () => {

@@ -5,6 +5,7 @@ import { RecordStore } from '../../src/auth-file/record-store.js';
 import { EMPTY_RECORD, type AccountRecord } from '../../src/core/account-record.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
+import { recordingFileSystem } from './recording-fs.js';
 
 describe('the record of an account', () => {
   it('is read as it was written, by its owner only, in a directory of its own', async () => {
@@ -30,24 +31,10 @@ describe('the record of an account', () => {
 
   it('outlives a loss of power, once it is saved: what it tells is told by nothing else then', async () => {
     const directory = await scratchDir();
-    const steps: string[] = [];
-    const recording: FileSystem = {
-      ...systemFileSystem,
-      open: async (path, flags, mode) => {
-        const file = await systemFileSystem.open(path, flags, mode);
-        const sync = (): Promise<void> => {
-          steps.push(`sync ${path === directory ? 'directory' : 'file'}`);
-          return file.sync();
-        };
-        return { ...file, sync };
-      },
-      rename: (from, to) => {
-        steps.push('rename');
-        return systemFileSystem.rename(from, to);
-      },
-    };
-    await new RecordStore(recording, directory, 'default').save(EMPTY_RECORD);
-    expect(steps).toEqual(['sync file', 'rename', 'sync directory']);
+    const { fs, steps } = recordingFileSystem();
+    await new RecordStore(fs, directory, 'default').save(EMPTY_RECORD);
+    const path = join(directory, 'default.json');
+    expect(steps.slice(-3)).toEqual([`sync ${path}.new`, `rename ${path}`, `sync ${directory}`]);
   });
 
   it('is never half of what another daemon writes, which has the lock by now', async () => {
