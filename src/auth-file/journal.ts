@@ -155,9 +155,9 @@ export class Journal {
     }
   }
 
-  /** The disk may take back what it refused. */
+  /** The disk may take back what it refused; of one file, not of another. */
   async #removeSettled(): Promise<void> {
-    if (this.#settled.size > 0) await this.#remove([...this.#settled]).catch(() => undefined);
+    for (const path of [...this.#settled]) await this.#remove([path]).catch(() => undefined);
   }
 
   /** Null if nothing had been sent, or if it has just been removed. */

@@ -25,17 +25,19 @@ export async function replaceFile(fs: FileSystem, path: string, text: string): P
   const temporary = draftOf(path);
   await fs.unlink(temporary).catch(() => undefined);
   const file = await createPrivate(fs, temporary);
+  let isOurs = true;
   try {
     try {
       await writeAll(file, Buffer.from(text, 'utf8'));
       await file.sync();
-      if (!(await isStillAt(fs, temporary, file))) throw new Error(`somebody else replaces ${path}`);
     } finally {
+      isOurs = await isStillAt(fs, temporary, file).catch(() => false);
       await file.close();
     }
+    if (!isOurs) throw new Error(`${path} is being replaced by somebody else`);
     await renameDurably(fs, temporary, path);
   } catch (error) {
-    await fs.unlink(temporary).catch(() => undefined);
+    if (isOurs) await fs.unlink(temporary).catch(() => undefined);
     throw error;
   }
 }

@@ -58,8 +58,7 @@ export function withDeadToken(record: AccountRecord, token: DeadToken): AccountR
     (dead) => dead.fingerprint !== fingerprint || (endpoint !== undefined && dead.endpoint !== endpoint),
   );
   // One endpoint's word is no other's: there it may have been spent.
-  const isSettled = (doubt: string): boolean => doubt === fingerprint && endpoint === undefined;
-  const doubted = record.doubted.filter((doubt) => !isSettled(doubt));
+  const { doubted } = endpoint === undefined ? withoutDoubt(record, fingerprint) : record;
   const same = others.filter((dead) => dead.reason === token.reason);
   const most = token.reason === 'refresh_token_spent' ? SPENT_REMEMBERED : REMEMBERED;
   const oldest = same.length < most ? undefined : same[0];
@@ -72,6 +71,11 @@ export function withDoubt(record: AccountRecord, fingerprint: string): AccountRe
   if (isDead) return record;
   const others = record.doubted.filter((doubt) => doubt !== fingerprint);
   return { ...record, doubted: [...others, fingerprint].slice(-REMEMBERED) };
+}
+
+/** The record without what it may tell of a doubt about a token. */
+export function withoutDoubt(record: AccountRecord, fingerprint: string): AccountRecord {
+  return { ...record, doubted: record.doubted.filter((doubt) => doubt !== fingerprint) };
 }
 
 /** Why a refresh token must not be sent to an endpoint; null if it may be. */

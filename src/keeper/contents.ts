@@ -62,7 +62,7 @@ export class Contents {
     return this.#stamp;
   }
 
-  /** Whether tokens have come for this refresh token that are in no file yet. */
+  /** Whether a new refresh token has come for this one that is in no file yet. */
   hasAnswer(spent: string): boolean {
     return this.#harvests.hasUnstored(spent);
   }

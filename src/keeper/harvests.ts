@@ -21,9 +21,10 @@ export class Harvests {
     this.#bySpent.delete(spent);
   }
 
-  /** Whether there are some for this refresh token that have not been in auth.json. */
+  /** Whether there are some for this refresh token that have not been in auth.json, and a new refresh token among them. */
   hasUnstored(spent: string): boolean {
-    return this.#bySpent.get(spent)?.isStored === false;
+    const harvest = this.#bySpent.get(spent);
+    return harvest !== undefined && !harvest.isStored && isRotation(harvest);
   }
 
   /** Whether some of them are nowhere but here. */

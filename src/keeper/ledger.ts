@@ -4,6 +4,7 @@ import {
   findDead,
   withDeadToken,
   withDoubt,
+  withoutDoubt,
   type AccountRecord,
   type DeadToken,
 } from '../core/account-record.js';
@@ -153,6 +154,12 @@ export class Ledger {
   /** Remembers that this refresh token may have been spent. Resolves to whether that outlives this process. */
   doubt(fingerprint: string): Promise<boolean> {
     return this.#save(withDoubt(this.#record, fingerprint));
+  }
+
+  /** It is known now what became of this refresh token: it lives. Resolves to whether that outlives this process. */
+  async trust(fingerprint: string): Promise<boolean> {
+    if (!this.#record.doubted.includes(fingerprint)) return true;
+    return this.#save(withoutDoubt(this.#record, fingerprint));
   }
 
   /** Whether this refresh token is known to have been spent. */

@@ -137,9 +137,11 @@ export class Leftovers {
   }
 
   /** Whether the file of this moment has something to do with it. */
-  #isWanted({ kind, spent }: Recovery): boolean {
-    if (kind === 'harvest') return this.#options.contents.pending?.spent === spent;
-    return this.#isInFile(spent);
+  #isWanted(left: Recovery): boolean {
+    const { spent } = left;
+    if (this.#options.contents.pending?.spent === spent) return true;
+    // What a server without rotation has brought for the token in the file may be older than what is there.
+    return (left.kind === 'unknown' || isRotation(left.harvest)) && this.#isInFile(spent);
   }
 
   #isInFile(fingerprint: string): boolean {

@@ -26,8 +26,8 @@ export interface RotationPorts {
   readonly clock: Clock;
   /** Told of tokens as soon as they have come, before anything is done with them that could fail. */
   readonly onHarvest: (harvest: Harvest) => void;
-  /** Told of a refresh token that somebody has sent, and nobody knows what became of it. */
-  readonly onDoubt: (fingerprint: string) => void;
+  /** Told of a refresh token that somebody has sent, and nobody knows what became of it. Whether that was news. */
+  readonly onDoubt: (fingerprint: string) => boolean;
 }
 
 /** How a rotation ended. */
@@ -170,11 +170,11 @@ async function isNewsOf(
 ): Promise<boolean> {
   for (const left of await recover(journal, clock.now())) {
     if (left.spent !== fingerprint) continue;
-    const isAnswered = left.kind === 'harvest' && isRotation(left.harvest);
-    if (isAnswered) onHarvest(left.harvest);
-    else if (left.kind === 'unknown' && !isDoubted) onDoubt(fingerprint);
-    else continue;
-    return true;
+    if (left.kind === 'harvest' && isRotation(left.harvest)) {
+      onHarvest(left.harvest);
+      return true;
+    }
+    if (left.kind === 'unknown' && !isDoubted && onDoubt(fingerprint)) return true;
   }
   return false;
 }

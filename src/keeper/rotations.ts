@@ -102,9 +102,11 @@ export class Rotations {
     return this.#flight;
   }
 
-  /** Somebody may have sent this refresh token, and no answer is known. */
-  admitUnknown(fingerprint: string): void {
-    if (!this.#options.contents.hasAnswer(fingerprint)) this.#unknown.add(fingerprint);
+  /** Somebody may have sent this refresh token. Whether it is in doubt now: not where its answer is known. */
+  admitUnknown(fingerprint: string): boolean {
+    if (this.#options.contents.hasAnswer(fingerprint)) return false;
+    this.#unknown.add(fingerprint);
+    return true;
   }
 
   /** Tokens have come, from the server or out of a journal: what became of the one that was spent for them is known. */
@@ -204,9 +206,7 @@ export class Rotations {
           const { detail } = outcome;
           const dead: DeadToken = { fingerprint: spent, reason: 'refresh_token_rejected', detail, endpoint };
           const isBuried = await contents.ledger.bury(dead);
-          // What this endpoint says need not be what an earlier one did with it.
-          const isTold = !this.#doubted.has(spent) || (await contents.ledger.doubt(spent));
-          if (isBuried && isTold) await this.#clearJournal(spent);
+          if (isBuried && (await this.#isDoubtTold(spent))) await this.#clearJournal(spent);
         } else if (outcome.kind === 'retry' && !this.#doubted.has(spent)) await this.#clearJournal(spent);
         await lookout.look();
         return;
@@ -222,9 +222,9 @@ export class Rotations {
     const context = this.#context(login);
     this.#counts.own += 1;
     const harvest = contents.markStored(spent);
-    const isBuried = harvest === null || !isRotation(harvest) || (await contents.burySpent(spent));
+    const isRecorded = harvest === null || (await this.#record(harvest));
     await lookout.look();
-    if (isBuried) await this.#clearJournal(spent);
+    if (isRecorded) await this.#clearJournal(spent);
     const { login: now, published } = contents.ledger;
     for (const each of [login, now]) {
       if (each.kind !== 'chatgpt') continue;
@@ -238,6 +238,24 @@ export class Rotations {
     if (isNew && !isExpired) return;
     this.#counts.failures += 1;
     this.#suffer(now, setback(isNew ? ISSUED_EXPIRED : NOTHING_NEW, context));
+  }
+
+  /** Writes down what became of the token that was spent. Resolves to whether that outlives this process. */
+  #record(harvest: Harvest): Promise<boolean> {
+    const { contents } = this.#options;
+    if (isRotation(harvest)) return contents.burySpent(harvest.spent);
+    // Of a server that gives no new one it is alive, and known to be.
+    return contents.ledger.trust(harvest.spent);
+  }
+
+  /**
+   * Whether all who come hear of a doubt about this token, if there is one, without its journal: what one endpoint said of it
+   * need not be what an earlier one did with it.
+   */
+  async #isDoubtTold(spent: string): Promise<boolean> {
+    if (!this.#doubted.has(spent)) return true;
+    const { contents, journal } = this.#options;
+    return (await contents.ledger.doubt(spent)) && !journal.isShared;
   }
 
   /** Whether the login in the file must not be rotated, whoever asks for it. */
@@ -306,9 +324,7 @@ export class Rotations {
       onHarvest: (harvest) => {
         this.receive(harvest);
       },
-      onDoubt: (fingerprint) => {
-        this.admitUnknown(fingerprint);
-      },
+      onDoubt: (fingerprint) => this.admitUnknown(fingerprint),
     };
   }
 

@@ -57,6 +57,8 @@ describe('the record of an account', () => {
     const late = new RecordStore(slow, directory, 'default').save({ ...EMPTY_RECORD, generation: 6 });
     await expect(late).rejects.toThrow('somebody else');
     expect(await store.load()).toMatchObject({ generation: 7 });
+    // Nor does it take away what that one is writing.
+    expect(await readdir(directory)).toContain('default.json.new');
   });
 
   it('leaves nothing beside it when it cannot be written', async () => {

@@ -338,24 +338,35 @@ describe('an answer that came to a daemon which had lost the lock by then', () =
 });
 
 describe('two journals, of which the one brought the token that the other spent', () => {
+  const auth = { 'https://api.openai.com/auth': { chatgpt_account_id: 'a' } };
+
   it.each([
-    ['in the order of their rotations', false],
-    ['in the other one', true],
-  ])('lead to the newest login, read %s', async (_order, isReversed) => {
+    ['in the order of their rotations', false, 'opaque'],
+    ['in the other one', true, 'opaque'],
+    ['in the order of their rotations', false, 'dated'],
+    ['in the other one', true, 'dated'],
+  ])('lead to the newest login, read %s (%s, %s)', async (_order, isReversed, kind) => {
     const world = new World();
-    const now = world.clock.now();
-    world.logIn(HOUR, 50 * MINUTE, 'refresh-2');
-    const { text } = world.file;
-    const inFile = /"access_token":"([^"]+)"/.exec((text ?? '').replaceAll(/\s/g, ''))?.[1];
+    const nowS = world.clock.now() / 1000;
+    const access = (n: number): string =>
+      kind === 'opaque' ? `opaque-${String(n)}` : signJwt({ iat: nowS + n, exp: nowS + 3600, ...auth });
+    const answer = (n: number): string =>
+      JSON.stringify({
+        access_token: access(n),
+        refresh_token: `refresh-${String(n)}`,
+        id_token: signJwt({ iat: nowS, ...auth }),
+      });
+    world.file.text = loginText(access(2), 'refresh-2', world.clock.now());
     const journals = [
-      ['refresh-1', { access_token: inFile, refresh_token: 'refresh-2' }],
-      ['refresh-2', { access_token: world.server.issue(now, HOUR), refresh_token: 'refresh-3' }],
+      ['refresh-1', answer(2)],
+      ['refresh-2', answer(3)],
     ] as const;
-    for (const [spent, answer] of isReversed ? journals.toReversed() : journals) {
-      world.journal.left.set(fingerprintOf(spent), JSON.stringify(answer));
+    for (const [spent, text] of isReversed ? journals.toReversed() : journals) {
+      world.journal.left.set(fingerprintOf(spent), text);
     }
     const keeper = await world.keeper();
-    await world.clock.advance(SECOND);
+    await keeper.tick();
+    await world.clock.advance(15 * SECOND);
     expect(refreshTokenIn(world.file.text)).toBe('refresh-3');
     expect(keeper.state.name).toBe('fresh');
     expect(world.server.sent).toEqual([]);
