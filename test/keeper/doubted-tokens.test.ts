@@ -82,7 +82,7 @@ describe('a refresh token of which nobody knows whether it was spent', () => {
     expect(world.record?.doubted).toEqual([SPENT]);
     world.file.text = text;
     await keeper.observe();
-    world.server.answers = [answerWithoutRotation(world)];
+    world.server.answers = [answerWithoutRotation(world, 3 * MINUTE)];
     await world.clock.advance(5 * MINUTE);
     expect(keeper.state.name).toBe('fresh');
     expect(world.record?.doubted).toEqual([]);
@@ -132,7 +132,8 @@ describe('an answer of a server that does not rotate, which is older than what C
     const reads = countReads(world);
     world.server.answers = [answerWithoutRotation(world)];
     world.journal.sealFailure = new Error('EROFS');
-    world.journal.left.set = () => world.journal.left;
+    const begin = world.journal.begin.bind(world.journal);
+    world.journal.begin = async (...rotation) => ({ ...(await begin(...rotation)), record: () => undefined });
     const keeper = await overtaken(world);
     world.journal.sealFailure = null;
     for (let ticks = 0; ticks < 20; ticks += 1) {
@@ -144,9 +145,7 @@ describe('an answer of a server that does not rotate, which is older than what C
   });
 });
 
-function answerWithoutRotation(world: World): ReturnType<typeof answered> {
-  return answered(
-    200,
-    JSON.stringify({ access_token: world.server.issue(world.clock.now() + MINUTE, HOUR) }),
-  );
+function answerWithoutRotation(world: World, laterMs = 0): ReturnType<typeof answered> {
+  const access = world.server.issue(world.clock.now() + laterMs, HOUR);
+  return answered(200, JSON.stringify({ access_token: access }));
 }
