@@ -62,8 +62,13 @@ export class Contents {
     return this.#stamp;
   }
 
-  /** Whether a new refresh token has come for this one that is in no file yet. */
+  /** Whether it is known what the server answered to this refresh token. */
   hasAnswer(spent: string): boolean {
+    return this.#harvests.has(spent);
+  }
+
+  /** Whether a new refresh token has come for this one that is in no file yet. */
+  hasSuccessor(spent: string): boolean {
     return this.#harvests.hasUnstored(spent);
   }
 

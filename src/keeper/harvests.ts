@@ -21,6 +21,11 @@ export class Harvests {
     this.#bySpent.delete(spent);
   }
 
+  /** Whether there are some for this refresh token, with a new one among them or not. */
+  has(spent: string): boolean {
+    return this.#bySpent.has(spent);
+  }
+
   /** Whether there are some for this refresh token that have not been in auth.json, and a new refresh token among them. */
   hasUnstored(spent: string): boolean {
     const harvest = this.#bySpent.get(spent);

@@ -272,7 +272,7 @@ export class Rotations {
   async #clearJournal(spent: string): Promise<void> {
     const { account, contents, journal, log } = this.#options;
     // Another daemon's answer to the same token is in one of them, and nowhere else yet.
-    if (contents.hasAnswer(spent)) return;
+    if (contents.hasSuccessor(spent)) return;
     try {
       await journal.clear(spent);
     } catch (error) {
