@@ -183,11 +183,11 @@ export class Ledger {
     const onDisk = await this.#store.load().catch(() => null);
     const isNumbered = onDisk?.digest === digest && onDisk.generation > before.generation;
     if (isNumbered) this.#record = mergeRecords(onDisk, { ...this.#record, generation: before.generation });
-    else this.#numberByTime(nowMs);
+    else this.#numberByTime(nowMs, (onDisk?.generation ?? 0) + 1);
   }
 
-  #numberByTime(nowMs: number): void {
-    const generation = Math.max(Math.floor(nowMs / 1000), this.#record.generation);
+  #numberByTime(nowMs: number, lowest = 0): void {
+    const generation = Math.max(Math.floor(nowMs / 1000), this.#record.generation, lowest);
     this.#record = { ...this.#record, generation };
   }
 

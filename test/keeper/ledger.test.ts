@@ -129,6 +129,20 @@ describe('a daemon that has not got the lock', () => {
     expect(await enter(keeping, 'third', NOW_MS + 20_000)).toBe(later + 1);
   });
 
+  it('gives none that the one with the lock has given to another credential, in the same second either', async () => {
+    const shelf = new Shelf();
+    shelf.record = { ...EMPTY_RECORD, generation: NOW_MS / 1000 - 1 };
+    const keeping = shelf.ledger(holding());
+    const waiting = shelf.ledger(waitingFor());
+    await keeping.open(NOW_MS);
+    await waiting.open(NOW_MS);
+    const told = await enter(keeping, 'first', NOW_MS + 100);
+    expect(told).toBe(NOW_MS / 1000);
+    const next = await enter(waiting, 'second', NOW_MS + 200);
+    expect(next).toBeGreaterThan(told);
+    expect(await enter(keeping, 'second', NOW_MS + 300)).toBe(next);
+  });
+
   it('writes on once it is clear that nobody has taken the lock meanwhile', async () => {
     const shelf = new Shelf();
     const lock = holding();

@@ -4,12 +4,17 @@ import type { Scene } from './scene.js';
 
 /** How long a daemon may take to believe what it sees, in true time that it was awake for. */
 const BELIEF_MS = 15_000;
+/** Numbers from here on are instants, in seconds since the epoch. */
+const FIRST_INSTANT = 1_000_000_000;
 /** A date tells the time to a second, and is as old as its way was long. */
 const DATE_ERROR_MS = 3_000;
 
 /** Which credential has which number. */
 interface Numbering {
-  readonly tokens: Map<number, string>;
+  readonly tokens: Map<
+    number,
+    { readonly token: string; readonly teller: VirtualProcess; readonly atMs: number }
+  >;
   /** Of those that were written down when they were told. */
   greatest: number;
 }
@@ -83,12 +88,16 @@ export class TellingJudge {
     const numbering = this.#numberings.get(stateDirectory) ?? { tokens: new Map(), greatest: 0 };
     this.#numberings.set(stateDirectory, numbering);
     const known = numbering.tokens.get(generation);
-    if (known === token) return;
+    if (known?.token === token) return;
+    // Numbers that cannot be written down are the second in which they are given, and two daemons may give them in one.
+    const { nowMs } = world.timeline;
+    const isByTime = generation >= FIRST_INSTANT && world.hadDiskTrouble;
+    if (known !== undefined && isByTime && known.teller !== process && nowMs - known.atMs < 1000) return;
     const isWritten = world.generationIn(stateDirectory) >= generation;
     const greatest = this.#greatest.get(process) ?? 0;
     if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);
     else if (generation < greatest) this.#scene.blame('the generation went back');
-    numbering.tokens.set(generation, token);
+    numbering.tokens.set(generation, { token, teller: process, atMs: nowMs });
     this.#greatest.set(process, generation);
     if (isWritten) numbering.greatest = Math.max(generation, numbering.greatest);
   }
