@@ -85,7 +85,7 @@ export class TellingJudge {
   #judgeGeneration(process: VirtualProcess, generation: number, token: string): void {
     const { world } = this.#scene;
     const { stateDirectory } = process;
-    const numbering = this.#numberings.get(stateDirectory) ?? { tokens: new Map(), greatest: 0 };
+    const numbering: Numbering = this.#numberings.get(stateDirectory) ?? { tokens: new Map(), greatest: 0 };
     this.#numberings.set(stateDirectory, numbering);
     const known = numbering.tokens.get(generation);
     if (known?.token === token) return;
