@@ -12,7 +12,6 @@ const MOST_SEEDS = 20_000;
 /** Where the search for those begins that take long to find from the first seed. */
 const NEAR: Readonly<Record<string, number>> = {
   'know only its own state directory': 140,
-  'know nothing of Codex’s locks': 1960,
   'send without asking whether the lease is still its own': 1100,
   'write no spent token down': 580,
 };
