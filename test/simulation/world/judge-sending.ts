@@ -47,7 +47,7 @@ export class SendingJudge {
       this.#demandRoom(process, fingerprint);
       if (this.#scene.fileToken === token) this.#demandWord(process);
     }
-    this.#judgeHaste(process, fingerprint);
+    this.#judgeHaste(process, token, fingerprint);
     this.#judgePatience(process, token);
     const sending: Sending = {
       token,
@@ -129,7 +129,9 @@ export class SendingJudge {
     // One report is good for one sending.
     const last = this.#scene.sendings.findLast((other) => other.token === earlier.token);
     const isThird = last !== undefined && last !== earlier && last.process === process;
-    if (isThird && world.timeline.nowMs - last.sentAtMs < SENDINGS_ON_REPORTS_MS)
+    // One that had begun before it stood still may be sent long after the report that it began with.
+    const isLate = last !== undefined && last.sentAtMs - SENDINGS_ON_REPORTS_MS < world.restlessUntilMs;
+    if (isThird && !isLate && world.timeline.nowMs - last.sentAtMs < SENDINGS_ON_REPORTS_MS)
       this.#scene.blame('one report made a daemon send a token again and again that may have been spent');
   }
 
@@ -137,15 +139,20 @@ export class SendingJudge {
    * Whether reports drive the token endpoint. With more than half its life to go, and after a success, no access token is
    * due; if nobody has asked for another, only a report can have made the daemon send.
    */
-  #judgeHaste(process: VirtualProcess, fingerprint: string): void {
+  #judgeHaste(process: VirtualProcess, token: string, fingerprint: string): void {
     const { timeline, server, wasClockAdvanced, disk, realPath } = this.#scene.world;
     const wishes = this.#wishes.of(process);
     const document = parseDocument(disk.read(realPath));
     const grant = server.accessOf(document?.tokens?.access_token ?? '');
     const isDue = (grant?.expiresAtMs ?? 0) - timeline.nowMs <= server.lifetimeMs / 2;
     const isDemanded = timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
-    const last = this.#scene.sendings.findLast((sending) => sending.process === process);
-    const isRetry = last?.access === null || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
+    const { sendings } = this.#scene;
+    // Of its own, or of the same token by the daemon before it.
+    const hasFailed = [
+      sendings.findLast((sending) => sending.process === process),
+      sendings.findLast((sending) => sending.token === token),
+    ].some((last) => last?.access === null);
+    const isRetry = hasFailed || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
     wishes.isTurnedBack = false;
     if (isDue || isDemanded || isRetry || wasClockAdvanced) return;
     const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
