@@ -89,10 +89,12 @@ export class TellingJudge {
     this.#numberings.set(stateDirectory, numbering);
     const known = numbering.tokens.get(generation);
     if (known?.token === token) return;
-    // Numbers that cannot be written down are the second in which they are given, and two daemons may give them in one.
+    // Numbers that cannot be written down are the second in which they are given. Two daemons may give them in one, and
+    // where a clock was ahead, those that are written down are ahead of the time as well.
     const { nowMs } = world.timeline;
     const isByTime = generation >= FIRST_INSTANT && world.hadDiskTrouble;
-    if (known !== undefined && isByTime && known.teller !== process && nowMs - known.atMs < 1000) return;
+    const isAnothers = known !== undefined && known.teller !== process;
+    if (isAnothers && isByTime && (nowMs - known.atMs < 1000 || generation > nowMs / 1000)) return;
     const isWritten = world.generationIn(stateDirectory) >= generation;
     const greatest = this.#greatest.get(process) ?? 0;
     if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);
