@@ -15,6 +15,8 @@ const LAST_SAFE_MOMENT_MS = 600_000;
 const REPORTS_APART_MS = 59_000;
 /** The same for two of its requests: the connection of the first one takes its time. */
 const SENDINGS_ON_REPORTS_MS = 25_000;
+/** A rotation for which the disk had no room is tried again within that time. */
+const LONGEST_PAUSE_MS = 16 * 60_000;
 /** Instants are counted in whole milliseconds. */
 const TIMER_MS = 1;
 /** Longer than any consumer waits. */
@@ -137,10 +139,10 @@ export class SendingJudge {
 
   /**
    * Whether reports drive the token endpoint. With more than half its life to go, and after a success, no access token is
-   * due; if nobody has asked for another, only a report can have made the daemon send.
+   * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
    */
   #judgeHaste(process: VirtualProcess, token: string, fingerprint: string): void {
-    const { timeline, server, wasClockAdvanced, disk, realPath } = this.#scene.world;
+    const { timeline, server, wasClockAdvanced, lastErrorAtMs, disk, realPath } = this.#scene.world;
     const wishes = this.#wishes.of(process);
     const document = parseDocument(disk.read(realPath));
     const grant = server.accessOf(document?.tokens?.access_token ?? '');
@@ -152,7 +154,8 @@ export class SendingJudge {
       sendings.findLast((sending) => sending.process === process),
       sendings.findLast((sending) => sending.token === token),
     ].some((last) => last?.access === null);
-    const isRetry = hasFailed || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
+    const hasWaited = timeline.nowMs - lastErrorAtMs < LONGEST_PAUSE_MS;
+    const isRetry = hasFailed || hasWaited || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
     wishes.isTurnedBack = false;
     if (isDue || isDemanded || isRetry || wasClockAdvanced) return;
     const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
