@@ -97,6 +97,8 @@ export class TellingJudge {
     if (isAnothers && isByTime && (nowMs - known.atMs < 1000 || generation > nowMs / 1000)) return;
     const isWritten = world.generationIn(stateDirectory) >= generation;
     const greatest = this.#greatest.get(process) ?? 0;
+    // By a clock that was set back, the time goes back as well.
+    if (generation < greatest && isByTime && world.wasClockSet) return;
     if (known !== undefined) this.#scene.blame(`two credentials have the generation ${String(generation)}`);
     else if (generation < greatest) this.#scene.blame('the generation went back');
     numbering.tokens.set(generation, { token, teller: process, atMs: nowMs });
