@@ -51,6 +51,20 @@ async function standBy(world: World): Promise<{ keeper: Keeper; free: () => void
   return { keeper, free };
 }
 
+/** A keeper that has just got the lock, and has not looked yet at what the one before was asked to publish. */
+async function takingOver(): Promise<{ world: World; keeper: Keeper }> {
+  const world = new World();
+  world.logIn(HOUR);
+  world.publishIn = [DIRECTORY];
+  const before = await world.keeper();
+  const { keeper, free } = await standBy(world);
+  await publish(before, '/srv/asked-for');
+  await before.stop();
+  free();
+  await world.lock.ensure();
+  return { world, keeper };
+}
+
 describe('what is published', () => {
   it('is written once for each credential, however often the keeper looks', async () => {
     const world = new World();
@@ -286,15 +300,7 @@ describe('an account that is kept no more', () => {
   });
 
   it('is remembered with what the daemon before was asked for, also in the moment of taking over', async () => {
-    const world = new World();
-    world.logIn(HOUR);
-    world.publishIn = [DIRECTORY];
-    const before = await world.keeper();
-    const { keeper, free } = await standBy(world);
-    await publish(before, '/srv/asked-for');
-    await before.stop();
-    free();
-    await world.lock.ensure();
+    const { world, keeper } = await takingOver();
     await keeper.stop('retire');
     expect(world.published.files.size).toBe(0);
     expect(world.published.remembered).toMatchObject([{ directory: '/srv/asked-for', source: 'request' }]);
@@ -347,15 +353,7 @@ describe('the configuration', () => {
   );
 
   it('that changes in the moment of taking over costs nobody what the daemon before was asked for', async () => {
-    const world = new World();
-    world.logIn(HOUR);
-    world.publishIn = [DIRECTORY];
-    const before = await world.keeper();
-    const { keeper, free } = await standBy(world);
-    await publish(before, '/srv/asked-for');
-    await before.stop();
-    free();
-    await world.lock.ensure();
+    const { world, keeper } = await takingOver();
     configure(keeper, world, []);
     await world.clock.advance(0);
     expect([...world.published.files.keys()]).toEqual(['/srv/asked-for']);
