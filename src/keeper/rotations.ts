@@ -2,10 +2,11 @@ import type { DeadToken } from '../core/account-record.js';
 import type { Login, RotatingLogin } from '../core/login.js';
 import type { RefreshPolicy } from '../core/plan.js';
 import { REASONS } from '../core/reasons.js';
-import { inDoubt, setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
+import { setback, setbackAfter, type Setback, type SetbackContext } from '../core/setback.js';
 import type { Trouble } from '../core/state.js';
 import { describeError } from '../errors.js';
 import type { RotationCounts } from '../protocol.js';
+import { attend } from './attend.js';
 import type { Contents } from './contents.js';
 import { isRotation, type Harvest } from './harvest.js';
 import type { Lookout } from './lookout.js';
@@ -37,9 +38,6 @@ export class Rotations {
   readonly #options: RotationsOptions;
   readonly #setbacks: Setbacks;
   readonly #counts = { own: 0, requests: 0, failures: 0 };
-  readonly #unknown = new Set<string>();
-  /** Tokens that were sent once, and may have been spent: what became of a later sending says nothing of the first. */
-  readonly #doubted = new Set<string>();
   #flight: Promise<void> | null = null;
   #isSending = false;
 
@@ -105,16 +103,13 @@ export class Rotations {
   /** Somebody may have sent this refresh token. Whether it is in doubt now: not where its answer is known. */
   admitUnknown(fingerprint: string): boolean {
     if (this.#options.contents.hasAnswer(fingerprint)) return false;
-    this.#unknown.add(fingerprint);
+    this.#setbacks.suspect(fingerprint);
     return true;
   }
 
   /** Tokens have come, from the server or out of a journal: what became of the one that was spent for them is known. */
   receive(harvest: Harvest): void {
-    const { spent } = harvest;
-    this.#unknown.delete(spent);
-    this.#doubted.delete(spent);
-    if (this.#setbacks.of(spent)?.onRejectionAtMs !== undefined) this.#setbacks.clear(spent);
+    this.#setbacks.settle(harvest.spent);
     this.#options.contents.receive(harvest);
   }
 
@@ -137,10 +132,7 @@ export class Rotations {
   meet(): void {
     const { login } = this.#options.contents.ledger;
     if (login.kind !== 'chatgpt') return;
-    const { fingerprint } = login.refreshToken;
-    if (!this.#unknown.delete(fingerprint)) return;
-    // What we know ourselves of our own request tells more: the server may have asked for patience since.
-    if (this.#doubted.has(fingerprint) && this.#setbacks.of(fingerprint) !== null) return;
+    if (!this.#setbacks.meet(login.refreshToken.fingerprint)) return;
     const detail = 'a rotation was cut short before its answer came';
     this.#suffer(login, setbackAfter({ kind: 'unknown', detail }, this.#context(login)));
   }
@@ -155,7 +147,7 @@ export class Rotations {
       const ports = this.#ports();
       const isFirst = pending === null;
       const { refreshToken } = login;
-      const isDoubted = this.#doubted.has(refreshToken.fingerprint);
+      const isDoubted = this.#setbacks.isDoubted(refreshToken.fingerprint);
       const result = isFirst
         ? await rotate(refreshToken, isDoubted, ports)
         : await storeHarvest(pending, ports);
@@ -207,7 +199,8 @@ export class Rotations {
           const dead: DeadToken = { fingerprint: spent, reason: 'refresh_token_rejected', detail, endpoint };
           const isBuried = await contents.ledger.bury(dead);
           if (isBuried && (await this.#isDoubtTold(spent))) await this.#clearJournal(spent);
-        } else if (outcome.kind === 'retry' && !this.#doubted.has(spent)) await this.#clearJournal(spent);
+        } else if (outcome.kind === 'retry' && !this.#setbacks.isDoubted(spent))
+          await this.#clearJournal(spent);
         await lookout.look();
         return;
       }
@@ -230,7 +223,7 @@ export class Rotations {
       if (each.kind !== 'chatgpt') continue;
       const { fingerprint } = each.refreshToken;
       // What is only put back into the file may have been sent before, without an answer.
-      if (isFirst || !this.#doubted.has(fingerprint)) this.#setbacks.clear(fingerprint);
+      if (isFirst || !this.#setbacks.isDoubted(fingerprint)) this.#setbacks.clear(fingerprint);
     }
     const access = harvest?.tokens.accessToken ?? null;
     const isNew = access !== null && !(isFirst && access.equals(login.credential.accessToken));
@@ -253,7 +246,7 @@ export class Rotations {
    * need not be what an earlier one did with it.
    */
   async #isDoubtTold(spent: string): Promise<boolean> {
-    if (!this.#doubted.has(spent)) return true;
+    if (!this.#setbacks.isDoubted(spent)) return true;
     const { contents, journal } = this.#options;
     return (await contents.ledger.doubt(spent)) && !journal.isShared;
   }
@@ -283,10 +276,7 @@ export class Rotations {
   #suffer(login: Login, next: Setback): void {
     // A rejection is in the books: there it holds for the endpoint that it came from.
     if (login.kind === 'chatgpt' && next.retryAtMs !== null) {
-      const { fingerprint } = login.refreshToken;
-      if (next.trouble.reason === 'outcome_unknown') this.#doubted.add(fingerprint);
-      const isDoubted = this.#doubted.has(fingerprint);
-      this.#setbacks.set(fingerprint, isDoubted ? inDoubt(next, this.#context(login)) : next);
+      this.#setbacks.suffer(login.refreshToken.fingerprint, next, this.#context(login));
     }
     const { account, log } = this.#options;
     const { reason, detail } = next.trouble;
@@ -296,31 +286,15 @@ export class Rotations {
   }
 
   #ports(): RotationPorts {
-    const { time } = this.#options;
-    const endpoint = this.#options.endpoint();
+    const { endpoint, time } = this.#options;
+    const onLeave = (): void => {
+      this.#isSending = true;
+      this.#counts.requests += 1;
+    };
     return {
       ...this.#options,
       clock: time,
-      endpoint: {
-        url: endpoint.url,
-        identity: endpoint.identity,
-        prepare: async () => {
-          const send = await endpoint.prepare();
-          return async (refreshToken, onBytes, mayLeave) => {
-            let learnFrom = time.timeRequest();
-            const answer = await send(refreshToken, onBytes, async () => {
-              if (!(await mayLeave())) return false;
-              this.#isSending = true;
-              this.#counts.requests += 1;
-              // Not before: the machine may have slept while the connection was made.
-              learnFrom = time.timeRequest();
-              return true;
-            });
-            learnFrom(answer);
-            return answer;
-          };
-        },
-      },
+      endpoint: attend(endpoint(), time, onLeave),
       onHarvest: (harvest) => {
         this.receive(harvest);
       },

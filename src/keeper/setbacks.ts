@@ -1,4 +1,4 @@
-import type { Setback } from '../core/setback.js';
+import { inDoubt, type Setback, type SetbackContext } from '../core/setback.js';
 import type { Clock } from '../os/clock.js';
 
 const REMEMBERED = 16;
@@ -22,6 +22,10 @@ interface Suffered {
 export class Setbacks {
   readonly #clock: Clock;
   readonly #byToken = new Map<string, Suffered>();
+  /** Tokens that somebody may have sent, before it is known for how long their login can be served. */
+  readonly #suspected = new Set<string>();
+  /** Tokens that were sent once, and may have been spent: what became of a later sending says nothing of the first. */
+  readonly #doubted = new Set<string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -32,13 +36,39 @@ export class Setbacks {
     return suffered === undefined ? null : asOfNow(suffered, this.#clock);
   }
 
-  set(fingerprint: string, setback: Setback): void {
+  /** A sending before may have spent this token, and what became of that is not known. */
+  isDoubted(fingerprint: string): boolean {
+    return this.#doubted.has(fingerprint);
+  }
+
+  /** Somebody may have sent this token. Nothing stands in its way before it is met. */
+  suspect(fingerprint: string): void {
+    this.#suspected.add(fingerprint);
+  }
+
+  /** The token is in the file now. Whether it was suspected, and nothing better is known of it. */
+  meet(fingerprint: string): boolean {
+    if (!this.#suspected.delete(fingerprint)) return false;
+    // What we know ourselves of our own request tells more: the server may have asked for patience since.
+    return !this.#doubted.has(fingerprint) || !this.#byToken.has(fingerprint);
+  }
+
+  suffer(fingerprint: string, next: Setback, context: SetbackContext): void {
+    if (next.trouble.reason === 'outcome_unknown') this.#doubted.add(fingerprint);
+    const setback = this.isDoubted(fingerprint) ? inDoubt(next, context) : next;
     const atMs = this.#clock.now();
     const steadyMs = this.#clock.monotonicMs();
     this.#byToken.delete(fingerprint);
     this.#byToken.set(fingerprint, { setback, atMs, steadyMs });
     const [oldest] = this.#byToken.keys();
     if (this.#byToken.size > REMEMBERED && oldest !== undefined) this.#byToken.delete(oldest);
+  }
+
+  /** It is known what became of this token: what was put off because of a doubt is not any more. */
+  settle(fingerprint: string): void {
+    this.#suspected.delete(fingerprint);
+    this.#doubted.delete(fingerprint);
+    if (this.#byToken.get(fingerprint)?.setback.onRejectionAtMs !== undefined) this.clear(fingerprint);
   }
 
   clear(fingerprint: string): void {
