@@ -7,11 +7,14 @@ import type { RecordStore } from './record-store.js';
  * before him wrote would be lost else, and with it which refresh tokens must not be sent.
  */
 export class HeldRecord {
-  readonly #store: Pick<RecordStore, 'load' | 'save'>;
+  readonly #store: Pick<RecordStore, 'load' | 'confirm' | 'save'>;
   readonly #lock: Pick<AccountLock, 'held' | 'tenure'>;
   #openedIn: object | null = null;
 
-  constructor(store: Pick<RecordStore, 'load' | 'save'>, lock: Pick<AccountLock, 'held' | 'tenure'>) {
+  constructor(
+    store: Pick<RecordStore, 'load' | 'confirm' | 'save'>,
+    lock: Pick<AccountLock, 'held' | 'tenure'>,
+  ) {
     this.#store = store;
     this.#lock = lock;
   }
@@ -23,7 +26,10 @@ export class HeldRecord {
   async open(): Promise<AccountRecord | null> {
     const { tenure } = this.#lock;
     try {
-      return await this.#store.load();
+      const record = await this.#store.load();
+      // A number that is told from it must not be given again. Where the disk refuses that, it refuses the next one, too.
+      if (record !== null) await this.#store.confirm().catch(() => undefined);
+      return record;
     } finally {
       this.#openedIn = tenure;
     }

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { AccountRecord } from '../core/account-record.js';
 import { systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
+import { syncDirectory } from './durable.js';
 import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
 
@@ -50,6 +51,11 @@ export class RecordStore {
       if (systemErrorCode(error) === 'ENOENT') return null;
       throw error;
     }
+  }
+
+  /** Makes durable what is there: who wrote it may have been killed before its name outlived a loss of power. */
+  confirm(): Promise<void> {
+    return syncDirectory(this.#fs, this.#directory);
   }
 
   async save(record: AccountRecord): Promise<void> {

@@ -1,6 +1,7 @@
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { HeldRecord } from '../../src/auth-file/held-record.js';
 import { RecordStore } from '../../src/auth-file/record-store.js';
 import { EMPTY_RECORD, type AccountRecord } from '../../src/core/account-record.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
@@ -35,6 +36,16 @@ describe('the record of an account', () => {
     await new RecordStore(fs, directory, 'default').save(EMPTY_RECORD);
     const path = join(directory, 'default.json');
     expect(steps.slice(-3)).toEqual([`sync ${path}.new`, `rename ${path}`, `sync ${directory}`]);
+  });
+
+  it('outlives one before anyone goes on from it: who wrote it may have been killed before that', async () => {
+    const directory = await scratchDir();
+    const { fs, steps } = recordingFileSystem();
+    const store = new RecordStore(fs, directory, 'default');
+    await store.save({ ...EMPTY_RECORD, generation: 7 });
+    steps.splice(0);
+    const record = await new HeldRecord(store, { held: true, tenure: {} }).open();
+    expect([record?.generation, steps]).toEqual([7, [`sync ${directory}`]]);
   });
 
   it('is never half of what another daemon writes, which has the lock by now', async () => {

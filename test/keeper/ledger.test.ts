@@ -51,6 +51,7 @@ class Shelf {
   ledger(lock: Lock): Ledger {
     const store = {
       load: () => Promise.resolve(this.record),
+      confirm: () => Promise.resolve(),
       save: (record: AccountRecord) => {
         this.record = record;
         return Promise.resolve();
