@@ -142,12 +142,15 @@ export class SendingJudge {
    * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
    */
   #judgeHaste(process: VirtualProcess, token: string, fingerprint: string): void {
-    const { timeline, server, wasClockAdvanced, lastErrorAtMs, disk, realPath } = this.#scene.world;
+    const { timeline, server, wasClockAdvanced, lastErrorAtMs, restlessUntilMs, disk, realPath } =
+      this.#scene.world;
     const wishes = this.#wishes.of(process);
     const document = parseDocument(disk.read(realPath));
     const grant = server.accessOf(document?.tokens?.access_token ?? '');
     const isDue = (grant?.expiresAtMs ?? 0) - timeline.nowMs <= server.lifetimeMs / 2;
-    const isDemanded = timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
+    // What was asked for before the daemon stood still is done when it goes on.
+    const isLate = wishes.demandAtMs > -Infinity && timeline.nowMs - restlessUntilMs < DEMAND_MS;
+    const isDemanded = isLate || timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
     const { sendings } = this.#scene;
     // Of its own, or of the same token by the daemon before it.
     const hasFailed = [
