@@ -78,19 +78,7 @@ export class Journal {
     await this.sweep().catch(() => undefined);
     const older = this.#pathsOf(intent.spent).filter((each) => this.#begun.has(each));
     const path = this.#newPath(intent.spent);
-    const file = await createPrivate(this.#fs, path);
-    this.#known.set(path, intent.spent);
-    this.#begun.add(path);
-    this.#atWork.add(path);
-    try {
-      await writeIntent(file, intent);
-      await syncDirectory(this.#fs, this.#directory);
-    } catch (error) {
-      this.#atWork.delete(path);
-      await file.close().catch(() => undefined);
-      await this.#remove([path]).catch(() => undefined);
-      throw error;
-    }
+    const file = await this.#create(path, intent);
     // Until now they were what tells that this token may have been sent before.
     await this.#remove(older).catch(() => undefined);
     return new OpenJournal(this.#fs, path, file, {
@@ -122,11 +110,12 @@ export class Journal {
     return left;
   }
 
-  /** Removes our own that were never begun, as long as the account's lock is held. Only while none is being begun. */
+  /** Removes our own that were never begun, as long as the account's lock is held. */
   async sweep(): Promise<void> {
     await this.#removeSettled();
     for (const file of await this.#list()) {
-      if (!file.isOwn || (await this.#readOne(file)) !== null || !this.#isLockHeld()) continue;
+      if (!file.isOwn || this.#atWork.has(file.path)) continue;
+      if ((await this.#readOne(file)) !== null || !this.#isLockHeld()) continue;
       await this.#fs.unlink(file.path);
     }
   }
@@ -134,6 +123,25 @@ export class Journal {
   /** Removes durably what was begun or read here of the rotation that spent this token. */
   async clear(spent: string): Promise<void> {
     await this.#remove(this.#pathsOf(spent));
+  }
+
+  async #create(path: string, intent: Intent): Promise<OpenFile> {
+    let file: OpenFile | null = null;
+    // Before it is there: it is empty at first, as those are that were never begun.
+    this.#atWork.add(path);
+    try {
+      file = await createPrivate(this.#fs, path);
+      this.#known.set(path, intent.spent);
+      this.#begun.add(path);
+      await writeIntent(file, intent);
+      await syncDirectory(this.#fs, this.#directory);
+      return file;
+    } catch (error) {
+      this.#atWork.delete(path);
+      await file?.close().catch(() => undefined);
+      if (file !== null) await this.#remove([path]).catch(() => undefined);
+      throw error;
+    }
   }
 
   #pathsOf(spent: string): string[] {

@@ -47,6 +47,11 @@ export class Journals {
     return left;
   }
 
+  /** Removes those of this daemon's own directory that were never begun. */
+  sweep(): Promise<void> {
+    return this.#own.sweep();
+  }
+
   /** Removes durably what was begun or read here of the rotation that spent this token. */
   async clear(spent: string): Promise<void> {
     for (const journal of this.#others()) await journal.clear(spent).catch(() => undefined);

@@ -54,6 +54,7 @@ export class Leftovers {
     if (time.monotonicMs() - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = time.monotonicMs();
     try {
+      await journal.sweep().catch(() => undefined);
       for (const left of await recover(journal, time.now())) {
         const { spent } = left;
         if (this.#takeUp(left) || !left.isOwn || this.#isWanted(left)) continue;

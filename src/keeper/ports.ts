@@ -98,6 +98,8 @@ export interface JournalPort {
    * @throws if something that is there cannot be read
    */
   read(): Promise<Unfinished[]>;
+  /** Removes what is left of those before anything was written down, as long as the lock is held. */
+  sweep(): Promise<void>;
   /** Removes what is written of the rotation that spent this token. */
   clear(spent: string): Promise<void>;
 }

@@ -22,6 +22,26 @@ it('one journal is left of a token that was sent again and again', async () => {
   expect(await readdir(directory)).toHaveLength(1);
 });
 
+it('one that is being begun is none that was never begun: a look at what was left does not take it away', async () => {
+  const directory = await scratchDir();
+  const sweeps: Promise<void>[] = [];
+  const fs: FileSystem = {
+    ...systemFileSystem,
+    open: async (path, flags, mode) => {
+      const file = await systemFileSystem.open(path, flags, mode);
+      // It is there, and empty.
+      if (path.endsWith('.journal') && sweeps.length === 0) {
+        sweeps.push(journal.sweep());
+        await Promise.all(sweeps);
+      }
+      return file;
+    },
+  };
+  const journal = new Journal(fs, directory, 'default', systemClock);
+  await (await journal.begin(INTENT)).close();
+  expect(await readdir(directory)).toHaveLength(1);
+});
+
 it('an intent that is durable stays, though the one before it cannot be removed', async () => {
   const directory = await scratchDir();
   const disk = { isFailing: false };

@@ -249,6 +249,20 @@ describe('an answer in the journal whose file is gone', () => {
   });
 });
 
+it('a journal that was never begun goes, also where its daemon had the lock after this one had started', async () => {
+  const world = new World();
+  world.logIn(HOUR);
+  world.lock.held = false;
+  const keeper = await world.keeper();
+  world.journal.neverBegun = 1;
+  world.lock.held = true;
+  world.takeLockAnew();
+  await keeper.claim();
+  await keeper.tick();
+  await world.clock.advance(0);
+  expect(world.journal.neverBegun).toBe(0);
+});
+
 describe('a journal that tells only that a token may have been spent', () => {
   /** A world in which an answer was lost. */
   async function uncertain(): Promise<{ world: World; text: string | null; keeper: Keeper }> {

@@ -214,6 +214,8 @@ class VirtualJournal {
   readonly others = new Map<string, string>();
   /** When the rotations began, by the same. */
   readonly startedAtMs = new Map<string, number>();
+  /** So many are there that were never begun. */
+  neverBegun = 0;
   sealFailure: Error | null = null;
   discardFailure: Error | null = null;
   closeFailure: Error | null = null;
@@ -229,6 +231,10 @@ class VirtualJournal {
       },
       begin: (intent) => this.begin(intent, atWork),
       read: () => this.#read(atWork),
+      sweep: () => {
+        this.neverBegun = 0;
+        return Promise.resolve();
+      },
       clear: (spent) => this.clear(spent),
     };
   }
