@@ -119,7 +119,8 @@ export class Contents {
     const pending = this.#harvests.wantedBy(inFile);
     const ahead = pending === null ? null : readAhead(reading, pending, baseUrls, time.now());
     const writer = ahead !== null || this.#harvests.hasWritten(inFile) ? 'us' : 'other';
-    if (writer === 'other' && pending === null && inFile.kind === 'chatgpt') this.#harvests.retireStored();
+    if (writer === 'other' && pending === null && inFile.kind === 'chatgpt')
+      this.#harvests.retireStored(inFile.credential.accountId);
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
     this.#inFile = inFile;
     this.#stamp = reading.stamp;

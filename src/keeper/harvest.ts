@@ -23,6 +23,14 @@ export function isRotation({ spent, tokens }: Harvest): boolean {
   return tokens.refreshToken !== null && tokens.refreshToken.fingerprint !== spent;
 }
 
+/** Whose tokens they are; null if they do not say. */
+export function accountOf({ tokens }: Harvest): string | null {
+  const accounts = [tokens.accessToken, tokens.idToken].map((token) =>
+    token === null ? null : readClaims(token.reveal()).accountId,
+  );
+  return accounts.find((account) => account !== null) ?? null;
+}
+
 /**
  * Whether the file still waits for the harvest: it holds the refresh token that was spent for it, also if an older
  * Codex has put that back (facts 3.3), or the new one from a commit that failed between its rename and its last sync.

@@ -1,6 +1,6 @@
 import type { Login } from '../core/login.js';
 import type { TokenSet } from '../core/outcome.js';
-import { hasSpent, isOurs, isRotation, isWanting, type Harvest } from './harvest.js';
+import { accountOf, hasSpent, isOurs, isRotation, isWanting, type Harvest } from './harvest.js';
 
 const REMEMBERED = 16;
 
@@ -61,9 +61,16 @@ export class Harvests {
     return this.#find((harvest) => isOurs(harvest, login)) !== null;
   }
 
-  /** Somebody else went on from what we stored: putting it back would put back a token that is spent by now. */
-  retireStored(): void {
-    for (const { spent, isStored } of this.#bySpent.values()) if (isStored) this.#bySpent.delete(spent);
+  /**
+   * Somebody else went on from what we stored for this account: putting it back would put back a token that is spent by now.
+   * That of another account may come back as it was.
+   */
+  retireStored(accountId: string | null): void {
+    for (const harvest of this.#bySpent.values()) {
+      const of = accountOf(harvest);
+      const isOther = of !== null && accountId !== null && of !== accountId;
+      if (harvest.isStored && !isOther) this.#bySpent.delete(harvest.spent);
+    }
   }
 
   /** What a token brought that a server gives out anew is over: else the two would replace each other without end. */

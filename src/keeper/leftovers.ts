@@ -1,7 +1,7 @@
 import { readClaims } from '../core/claims.js';
 import { describeError } from '../errors.js';
 import type { Contents } from './contents.js';
-import { isRotation, type Harvest } from './harvest.js';
+import { accountOf, isRotation, type Harvest } from './harvest.js';
 import type { JournalPort, LogPort } from './ports.js';
 import { recover, type Recovery } from './recover.js';
 import type { ServerTime } from './server-time.js';
@@ -149,14 +149,6 @@ export class Leftovers {
     const { login } = this.#options.contents.ledger;
     return login.kind === 'chatgpt' && login.refreshToken.fingerprint === fingerprint;
   }
-}
-
-/** Whose tokens they are; null if they do not say. */
-function accountOf({ tokens }: Harvest): string | null {
-  const accounts = [tokens.accessToken, tokens.idToken].map((token) =>
-    token === null ? null : readClaims(token.reveal()).accountId,
-  );
-  return accounts.find((account) => account !== null) ?? null;
 }
 
 function issuedAtMs(left: Recovery): number | null {

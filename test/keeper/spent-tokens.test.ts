@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EMPTY_RECORD } from '../../src/core/account-record.js';
 import { CODEX_BASE_URLS } from '../../src/core/base-urls.js';
 import { AuthdError } from '../../src/errors.js';
-import { fingerprintOf } from '../support/tokens.js';
+import { fingerprintOf, signJwt } from '../support/tokens.js';
 import { answered, dueWorld, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
 
 describe('a refresh token that must not be sent', () => {
@@ -62,6 +62,26 @@ describe('a refresh token that must not be sent', () => {
     const old = world.file.text;
     const keeper = await world.keeper();
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    world.file.text = old;
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual(['refresh-1']);
+    expect(keeper.state.name).toBe('fresh');
+  });
+
+  it('is one that we have spent: its file is mended as well where another account was there in between', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    const old = world.file.text;
+    const access = accessTokenOf('a', world.clock.now());
+    const answer = { access_token: access, refresh_token: 'refresh-2' };
+    world.server.answers = [answered(200, JSON.stringify(answer))];
+    const keeper = await world.keeper();
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    const other = loginText(accessTokenOf('b', world.clock.now()), 'refresh-B', world.clock.now());
+    world.file.text = other.replace('"account_id": "a"', '"account_id": "b"');
+    await keeper.observe();
     world.file.text = old;
     await keeper.observe();
     await world.clock.advance(SECOND);
@@ -131,6 +151,13 @@ describe('a refresh token that must not be sent', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 });
+
+/** An access token for an hour that says whose it is. */
+function accessTokenOf(accountId: string, nowMs: number): string {
+  const auth = { chatgpt_account_id: accountId };
+  const iat = nowMs / SECOND;
+  return signJwt({ iat, exp: iat + HOUR / SECOND, 'https://api.openai.com/auth': auth });
+}
 
 describe('a token of which nobody knows whether it was spent', () => {
   /** A daemon that has had no answer to its first sending, at the moment at which it sends again. */
