@@ -111,6 +111,7 @@ export async function storeHarvest(harvest: Harvest, ports: RotationPorts): Prom
   let stage: StagePort | null = null;
   try {
     await ports.lock.ensure();
+    if (!harvest.isDurable && !harvest.isStored) await sealAgain(harvest, ports);
     stage = await ports.authFile.stage(0, () => ports.lock.held);
     return await store(harvest, ports, stage);
   } catch (error) {
@@ -186,6 +187,14 @@ async function seal(journal: OpenJournalPort): Promise<boolean> {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Who reads a journal makes durable what is in it: until they are in the file as well, consumers may have the tokens then. */
+async function sealAgain({ spent }: Harvest, { journal, clock, onHarvest }: RotationPorts): Promise<void> {
+  const left = await recover(journal, clock.now()).catch(() => []);
+  for (const each of left) {
+    if (each.kind === 'harvest' && each.spent === spent && each.harvest.isDurable) onHarvest(each.harvest);
   }
 }
 

@@ -67,6 +67,22 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 
+  it('tells of them once the journal has them for good after all, though the file still cannot be written', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failures = Array.from({ length: 99 }, () => new Error('EROFS'));
+    world.journal.sealFailure = new Error('EIO');
+    const keeper = await world.keeper();
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 1 });
+    world.journal.sealFailure = null;
+    await world.clock.advance(MINUTE);
+    expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-1');
+    // Nothing is in memory only: it may go, and its successor goes on from there.
+    await keeper.stop();
+    expect(keeper.isAtStake).toBe(false);
+  });
+
   it('stores what a daemon before it had received and could not store', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);
