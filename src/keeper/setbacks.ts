@@ -60,8 +60,13 @@ export class Setbacks {
     const steadyMs = this.#clock.monotonicMs();
     this.#byToken.delete(fingerprint);
     this.#byToken.set(fingerprint, { setback, atMs, steadyMs });
-    const [oldest] = this.#byToken.keys();
-    if (this.#byToken.size > REMEMBERED && oldest !== undefined) this.#byToken.delete(oldest);
+    if (this.#byToken.size > REMEMBERED) this.#forgetOldest();
+  }
+
+  /** One that may be spent is never forgotten. */
+  #forgetOldest(): void {
+    const forgettable = [...this.#byToken.keys()].find((fingerprint) => !this.isDoubted(fingerprint));
+    if (forgettable !== undefined) this.clear(forgettable);
   }
 
   /** It is known what became of this token: what was put off because of a doubt is not any more. */

@@ -69,6 +69,23 @@ describe('a refresh token of which nobody knows whether it was spent', () => {
     expect([...world.journal.left.keys()]).toEqual([SPENT]);
   });
 
+  it('stays one however many other logins have had their troubles since', async () => {
+    const world = new World();
+    world.logIn(10 * HOUR, 8 * HOUR);
+    const { text } = world.file;
+    const keeper = await doubted(world);
+    for (let count = 1; count <= 20; count += 1) {
+      world.server.answers = [{ kind: 'never_sent', code: 'ECONNREFUSED', message: 'refused' }];
+      world.logIn(HOUR, 50 * MINUTE, `refresh-of-${String(count)}`);
+      await keeper.observe();
+      await world.clock.advance(SECOND);
+    }
+    world.file.text = text;
+    await keeper.observe();
+    await world.clock.advance(MINUTE);
+    expect(world.server.sent.filter((token) => token === 'refresh-1')).toHaveLength(1);
+  });
+
   it('is none any more once a server that gives no new one has answered it, after a restart either', async () => {
     const world = new World();
     world.logIn(HOUR, 47 * MINUTE);
