@@ -149,6 +149,13 @@ export interface PacePort {
   take(account: string, nowMs: number): number;
 }
 
+/** A login as far as other accounts of the daemon are concerned. */
+export interface HeldLogin {
+  /** Of its refresh token. */
+  readonly fingerprint: string;
+  readonly accountId: string | null;
+}
+
 /** Another account that a refresh token belongs to. */
 export interface Owner {
   readonly account: string;
@@ -158,11 +165,13 @@ export interface Owner {
 /** The refresh tokens of all accounts of a daemon, by their fingerprints. */
 export interface HoldingsPort {
   /** What the file of an account holds now; null if that is no login to rotate. */
-  hold(account: string, fingerprint: string | null): void;
+  hold(account: string, login: HeldLogin | null): void;
   /** The account has spent this token: nobody else may send it any more. */
   spend(account: string, fingerprint: string): void;
   /** Another account that spent this token, or that has held it for longer than this one does; null if there is none. */
   ownerBefore(account: string, fingerprint: string): Owner | null;
+  /** Another account that held this token as well and went on from it: by rotating it, or by logging in; null if none did. */
+  leaverOf(account: string, fingerprint: string): string | null;
 }
 
 /** Where the account's record lies. */

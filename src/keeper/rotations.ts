@@ -122,10 +122,22 @@ export class Rotations {
     const { login } = contents.ledger;
     // One that is on its way is ours until it is known what became of it, wherever the file may be meanwhile.
     if (this.#flight !== null) return;
-    holdings.hold(account, login.kind === 'chatgpt' ? login.refreshToken.fingerprint : null);
-    if (login.kind !== 'chatgpt' || this.#ownerBefore(login)?.hasSpent !== true) return;
+    if (login.kind !== 'chatgpt') {
+      holdings.hold(account, null);
+      return;
+    }
+    const { fingerprint } = login.refreshToken;
+    const { accountId } = login.credential;
+    holdings.hold(account, { fingerprint, accountId });
+    const leaver = holdings.leaverOf(account, fingerprint);
+    if (leaver !== null && !this.#setbacks.isDoubted(fingerprint)) {
+      const detail = `the account \`${leaver}\` had the same login, and has gone on from it`;
+      this.#suffer(login, setbackAfter({ kind: 'unknown', detail }, this.#context(login)));
+      void contents.ledger.doubt(fingerprint);
+    }
+    if (this.#ownerBefore(login)?.hasSpent !== true) return;
     const isBuried = contents.ledger.epitaphAt(this.#options.endpoint().identity) !== null;
-    if (!isBuried) void contents.burySpent(login.refreshToken.fingerprint);
+    if (!isBuried) void contents.burySpent(fingerprint);
   }
 
   /** Looks whether the login in the file is one of those: only now it is known for how long it can be served. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Holdings } from '../../src/keeper/holdings.js';
 import type { Keeper } from '../../src/keeper/keeper.js';
-import { gate, HOUR, MINUTE, SECOND, World } from './world.js';
+import { gate, HOUR, loginText, MINUTE, SECOND, World } from './world.js';
 
 interface Household {
   readonly first: World;
@@ -122,6 +122,45 @@ describe('a home that is a copy of another account', () => {
     two.activate();
     await first.clock.advance(HOUR);
     expect(second.server.sent).toEqual([]);
+  });
+});
+
+describe('a login that two accounts have, and one of them goes on from', () => {
+  /** Codex, or somebody who logs in, gives the home another token for the same account. */
+  async function goOn(world: World, keeper: Keeper): Promise<void> {
+    world.file.text = loginText(world.server.issue(world.clock.now(), HOUR), 'of-codex', world.clock.now());
+    await keeper.observe();
+  }
+
+  it.each([
+    ['the first one', 0],
+    ['the copy', 1],
+  ])('is sent from the other home only at the last safe moment: %s goes on', async (_, leaver) => {
+    const { first, second, keepers } = await copied({ activate: false });
+    const worlds = [first, second];
+    await goOn(worlds[leaver] ?? first, keepers[leaver] ?? keepers[0]);
+    const [rest, restKeeper] = [worlds[1 - leaver] ?? first, keepers[1 - leaver] ?? keepers[0]];
+    for (const keeper of keepers) keeper.activate();
+    await first.clock.advance(SECOND);
+    expect(rest.server.sent).toEqual([]);
+    expect(restKeeper.state).toMatchObject({ reason: 'outcome_unknown', serving: true });
+    expect(restKeeper.state.detail).toContain('has gone on from it');
+    expect(rest.record?.doubted).toHaveLength(1);
+    await first.clock.advance(3 * MINUTE);
+    expect(rest.server.sent).toHaveLength(1);
+  });
+
+  it('has nothing to do with another account that somebody logs in to', async () => {
+    const { first, second, keepers } = await copied({ activate: false });
+    await goOn(first, keepers[0]);
+    await keepers[1].tick();
+    expect(second.record?.doubted).toHaveLength(1);
+    const others = await copied({ activate: false });
+    const text = loginText(others.first.server.issue(others.first.clock.now(), HOUR), 'of-b', 0);
+    others.first.file.text = text.replace('"account_id": "a"', '"account_id": "b"');
+    await others.keepers[0].observe();
+    await others.keepers[1].tick();
+    expect(others.second.record?.doubted).toEqual([]);
   });
 });
 
