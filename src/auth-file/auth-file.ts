@@ -3,6 +3,7 @@ import { AuthdError, describeError } from '../errors.js';
 import type { Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { withCodexLocks } from './codex-locks.js';
+import { findHindrance } from './hindrance.js';
 import { locateRealFile } from './locate.js';
 import { readSettled } from './read-settled.js';
 import { readAuthFile } from './read.js';
@@ -37,6 +38,8 @@ export class AuthFile {
    */
   async stage(size: number, isLockHeld: () => boolean): Promise<Stage> {
     const realPath = await this.#locate();
+    const hindrance = await findHindrance(this.#fs, realPath);
+    if (hindrance !== null) throw new AuthdError('storage', hindrance.detail, { hint: hindrance.hint });
     const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
       withCodexLocks(this.#fs, this.path, realPath, this.#clock, work);
     // A lock file that cannot be taken is found out now, not when the token is spent.

@@ -1,5 +1,6 @@
 import { writeSync, type BigIntStats } from 'node:fs';
 import { open, mkdir, readdir, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { isMountPoint } from './mounts.js';
 import { loadFlock, type TryFlock } from './native.js';
 
 /** The file operations that an account's files need, and no more. The simulation has a virtual one that can crash at each. */
@@ -13,6 +14,8 @@ export interface FileSystem {
   unlink(path: string): Promise<void>;
   mkdir(path: string, mode: number): Promise<void>;
   readdir(path: string): Promise<string[]>;
+  /** Whether something is mounted at just this real path. */
+  isMountPoint(path: string): Promise<boolean>;
 }
 
 export interface OpenFile {
@@ -75,6 +78,7 @@ export const systemFileSystem: FileSystem = {
     await mkdir(path, { recursive: true, mode });
   },
   readdir: (path) => readdir(path),
+  isMountPoint,
 };
 
 /** Loaded when the first lock is taken, and once. */

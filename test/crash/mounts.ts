@@ -50,25 +50,42 @@ export class SmallDisk {
   }
 }
 
+/** Mounts a file or a directory at its own place: a file as one that was mounted into a container. Returns what ends it. */
+export function mountAlone(path: string): () => void {
+  mount(path, '--bind', path);
+  return undoOnce(() => {
+    unmount(path);
+  });
+}
+
+/** Makes a file one that nobody may change or replace. Returns what ends it. */
+export function makeImmutable(path: string): () => void {
+  execFileSync('chattr', ['+i', path]);
+  return undoOnce(() => {
+    execFileSync('chattr', ['-i', path]);
+  });
+}
+
+/** When the test is over, if not before. */
+function undoOnce(undo: () => void): () => void {
+  let isDone = false;
+  const once = (): void => {
+    if (!isDone) undo();
+    isDone = true;
+  };
+  onTestFinished(once);
+  return once;
+}
+
 /**
  * A directory on which nothing can be changed through its path, as after `mount -o remount,ro`; files that were open for
  * writing before would make the kernel refuse that one.
  */
 export class ReadOnlySpell {
-  readonly #path: string;
-  #isOver = false;
+  readonly end: () => void;
 
   constructor(path: string) {
-    this.#path = path;
-    mount(path, '--bind', path);
+    this.end = mountAlone(path);
     mount(path, '-o', 'remount,bind,ro');
-    onTestFinished(() => {
-      this.end();
-    });
-  }
-
-  end(): void {
-    if (!this.#isOver) unmount(this.#path);
-    this.#isOver = true;
   }
 }

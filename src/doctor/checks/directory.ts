@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { findHindrance } from '../../auth-file/hindrance.js';
 import { locateRealFile } from '../../auth-file/locate.js';
 import { systemErrorCode } from '../../errors.js';
 import { systemFileSystem } from '../../os/file-system.js';
@@ -16,8 +17,10 @@ const COMFORTABLE_BYTES = 16 * NEEDED_BYTES;
 export const checkDirectory: Check<AccountScene> = {
   id: 'directory',
   run: async ({ path, uid, platform }) => {
-    const directory = dirname(await locateRealFile(systemFileSystem, path));
-    return judgeDirectory(directory, uid, platform);
+    const realPath = await locateRealFile(systemFileSystem, path);
+    const hindrance = await findHindrance(systemFileSystem, realPath);
+    if (hindrance !== null) return fail(hindrance.detail, hindrance.command);
+    return judgeDirectory(dirname(realPath), uid, platform);
   },
 };
 

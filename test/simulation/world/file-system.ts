@@ -65,6 +65,7 @@ export function fileSystemOf(process: VirtualProcess, host: Host): FileSystem {
         if (!disk.directories.has(path)) disk.makeDirectory(path);
       }),
     readdir: (path) => process.operate('readdir', path, () => [...directoryAt(disk, path).now.keys()]),
+    isMountPoint: () => Promise.resolve(false),
   };
 }
 
