@@ -69,7 +69,10 @@ const CLIENT_CODES: ReadonlySet<string> = new Set(['invalid_client', 'unauthoriz
  * Failures by which a server says that it did not carry the request out (RFC 9110 §15.6), or a CDN that it found no way to
  * it. After any other one the token may be spent: a gateway has lost the answer, or the server has failed half-way.
  */
-const NOT_CARRIED_OUT: ReadonlySet<number> = new Set([501, 503, 505, 521, 523, 525, 526]);
+const NOT_CARRIED_OUT: ReadonlySet<number> = new Set([501, 505, 521, 523, 525, 526]);
+
+/** What a server says with a 503 that has nothing to say. */
+const BARE_503 = /^(503 )?(service (temporarily )?unavailable)?$/i;
 
 /** Failures of name resolution and routing: this machine is offline, the server is not to blame. */
 const OFFLINE_CODES: ReadonlySet<string> = new Set([
@@ -101,7 +104,7 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
   const body = parseObject(answer.body);
   if (isSuccess(status)) return readSuccess(status, body);
   const afterMs = readRetryAfter(answer.retryAfter, nowMs);
-  if (status >= 500 && !NOT_CARRIED_OUT.has(status)) {
+  if (status >= 500 && !NOT_CARRIED_OUT.has(status) && !isOwn503(answer, body)) {
     const detail = `the token endpoint answered ${String(status)}: the token request may have been carried out`;
     return { kind: 'unknown', detail, afterMs };
   }
@@ -121,6 +124,15 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
   if (status >= 300 && status < 400)
     return retry('redirected', `the token endpoint answered with a redirect (${said})`, afterMs);
   return retry('refused', `the token endpoint refused the request (${said})`, afterMs);
+}
+
+/**
+ * Whether it is a 503 by which the server itself says that it did not carry the request out. The page of a proxy says no such
+ * thing: Envoy, Varnish and others write one also when they have lost the server in the middle of it.
+ */
+function isOwn503(answer: Extract<Answer, { kind: 'answered' }>, body: object | null): boolean {
+  if (answer.status !== 503) return false;
+  return answer.retryAfter !== null || body !== null || BARE_503.test(answer.body.trim());
 }
 
 function readSuccess(status: number, body: Record<string, unknown> | null): Outcome {

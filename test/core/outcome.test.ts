@@ -128,6 +128,26 @@ describe('an error answer', () => {
       expect(read(status, { error: { code: 'refresh_token_expired' } })).toMatchObject({ kind: 'unknown' });
     }
   });
+
+  it('with 503 is believed of the server itself, and not of a proxy that may have lost it half-way', () => {
+    const own = [
+      '',
+      'Service Unavailable\n',
+      '503 Service Temporarily Unavailable',
+      { detail: 'overloaded' },
+    ];
+    for (const body of own)
+      expect(read(503, body), JSON.stringify(body)).toMatchObject({ kind: 'retry', reason: 'server_error' });
+    const proxies = [
+      'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
+      '<html><title>503 first byte timeout</title></html>',
+      '<h1>Service Unavailable</h1>',
+    ];
+    for (const body of proxies) {
+      expect(read(503, body), body).toMatchObject({ kind: 'unknown' });
+      expect(read(503, body, '30'), body).toMatchObject({ kind: 'retry', afterMs: 30_000 });
+    }
+  });
 });
 
 describe('Retry-After', () => {
