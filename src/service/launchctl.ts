@@ -6,7 +6,7 @@ import type { Step } from './steps.js';
 
 const LOOK_AGAIN_MS = 100;
 /** Longer than the plist's ExitTimeOut, after which launchd kills it. */
-const LONGEST_STOP_MS = 150_000;
+const LONGEST_STOP_MS = 270_000;
 /** The label may be taken for some seconds after its job has gone. */
 const LONGEST_RELEASE_MS = 15_000;
 

@@ -10,7 +10,7 @@ export interface ToolEnd {
 }
 
 /** Longer than a daemon may take to stop. */
-const DEADLINE_MS = 150_000;
+const DEADLINE_MS = 270_000;
 
 /** Runs a tool and waits for its end. Never rejects. */
 export function runTool(file: string, args: readonly string[], env: Environment): Promise<ToolEnd> {

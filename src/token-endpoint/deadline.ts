@@ -6,16 +6,11 @@ const STEPS = 30;
  * meanwhile is read before the next step. A timer would be due at once, and first.
  */
 export class Deadline {
-  readonly #ms: number;
   readonly #controller = new AbortController();
-  #left = STEPS;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
 
   constructor(ms: number) {
-    this.#ms = ms;
-    this.#timer = setInterval(() => {
-      this.#step();
-    }, ms / STEPS);
+    this.#timer = this.#start(ms);
   }
 
   /** Aborts with a `TimeoutError`. */
@@ -23,20 +18,23 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** The whole time again. */
-  renew(): void {
-    this.#left = STEPS;
+  /** From now on, and perhaps another time. */
+  renew(ms: number): void {
+    this.end();
+    this.#timer = this.#start(ms);
   }
 
   end(): void {
     clearInterval(this.#timer);
   }
 
-  #step(): void {
-    this.#left -= 1;
-    if (this.#left > 0) return;
-    this.end();
-    const message = `nothing within ${String(this.#ms)} ms`;
-    this.#controller.abort(new DOMException(message, 'TimeoutError'));
+  #start(ms: number): NodeJS.Timeout {
+    let left = STEPS;
+    return setInterval(() => {
+      left -= 1;
+      if (left > 0) return;
+      this.end();
+      this.#controller.abort(new DOMException(`nothing within ${String(ms)} ms`, 'TimeoutError'));
+    }, ms / STEPS);
   }
 }

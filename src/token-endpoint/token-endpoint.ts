@@ -20,8 +20,10 @@ export interface TokenEndpointOptions extends ClientIdentity {
   readonly userAgent: string;
   /** Where the proxy (`HTTPS_PROXY`, `NO_PROXY`) and private roots are named. */
   readonly env: Environment;
-  /** How long the way to the server may take, and then its answer; in milliseconds. */
+  /** How long the way to the server may take, in milliseconds; default 30 s. */
   readonly deadlineMs?: number;
+  /** The same for its answer, to the end of that; default 150 s. */
+  readonly answerDeadlineMs?: number;
 }
 
 type Undici = typeof undiciModule;
@@ -32,6 +34,8 @@ type SendRefresh = (
 ) => Promise<Answer>;
 
 const DEADLINE_MS = 30_000;
+/** Longer than gateways wait: to hang up sooner gains nothing, and loses the tokens that are on their way. */
+const ANSWER_DEADLINE_MS = 150_000;
 
 /** The token endpoint of one account: the only place from which refresh tokens leave this program. */
 export class TokenEndpoint {
@@ -72,13 +76,14 @@ export class TokenEndpoint {
     onBytes: (bytes: Uint8Array) => void,
     mayLeave: () => Promise<boolean>,
   ): Promise<Answer> {
-    const { url, bodyFormat, userAgent, deadlineMs = DEADLINE_MS } = this.#options;
+    const { url, bodyFormat, userAgent } = this.#options;
+    const { deadlineMs = DEADLINE_MS, answerDeadlineMs = ANSWER_DEADLINE_MS } = this.#options;
     const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
     const sending = { begun: false };
     const deadline = new Deadline(deadlineMs);
-    // The answer has all of its time, however long the way was: to give up now would cost a token.
+    // The answer has all of its time, however long the way was.
     const onLeaving = (): void => {
-      deadline.renew();
+      deadline.renew(answerDeadlineMs);
       sending.begun = true;
     };
     try {

@@ -168,7 +168,7 @@ describe('what comes back from the token endpoint', () => {
 
   it('is lost when there is no answer in time', async () => {
     const url = await treating(() => undefined);
-    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN, ignore)).toEqual({
+    expect(await endpoint(url, { answerDeadlineMs: 200 }).send(TOKEN, ignore)).toEqual({
       kind: 'lost',
       message: 'no answer in time',
     });
@@ -176,7 +176,7 @@ describe('what comes back from the token endpoint', () => {
 
   it('is lost when the answer begins in time and does not end', async () => {
     const url = await treating((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'));
-    expect(await endpoint(url, { deadlineMs: 200 }).send(TOKEN, ignore)).toEqual({
+    expect(await endpoint(url, { answerDeadlineMs: 200 }).send(TOKEN, ignore)).toEqual({
       kind: 'lost',
       message: 'no answer in time',
     });
@@ -191,11 +191,22 @@ describe('what comes back from the token endpoint', () => {
       }, 800);
     });
     const dawdling = (): Promise<boolean> => pause(1500, true);
-    expect(await endpoint(url, { deadlineMs: 2000 }).send(TOKEN, ignore, dawdling)).toMatchObject({
+    const options = { deadlineMs: 2000, answerDeadlineMs: 2000 };
+    expect(await endpoint(url, options).send(TOKEN, ignore, dawdling)).toMatchObject({
       kind: 'answered',
       body: '{"access_token":"abc"}',
     });
     expect(late).toEqual(['answered']);
+  });
+
+  it('has more time than the way to the server: to hang up would lose what is on its way', async () => {
+    const url = await treating((socket) => {
+      setTimeout(() => {
+        socket.end('HTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{"access_token":"abc"}');
+      }, 1500);
+    });
+    const soon = { deadlineMs: 1000 };
+    expect(await endpoint(url, soon).send(TOKEN, ignore)).toMatchObject({ kind: 'answered' });
   });
 
   it('was certainly never sent when there is no way to the server in time', async () => {

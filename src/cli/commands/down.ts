@@ -44,7 +44,7 @@ async function refuseStranger(pid: number): Promise<void> {
 
 const LOOK_AGAIN_MS = 50;
 /** A rotation in flight is finished first. */
-const LONGEST_STOP_MS = 120_000;
+const LONGEST_STOP_MS = 240_000;
 
 /** @throws AuthdError `service`, `timeout` */
 async function endProcess(pid: number): Promise<void> {
