@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
-import type { AccountRecord } from '../core/account-record.js';
+import { mergeRecords, type AccountRecord } from '../core/account-record.js';
 import { systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
@@ -8,6 +8,9 @@ import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
 
 const LARGEST_BYTES = 1024 * 1024;
+
+/** See `stateName`. */
+const PATH_DIGEST = /-[0-9a-f]{12}\.json$/;
 
 const Fingerprint = v.nullable(v.string());
 const Instant = v.nullable(v.number());
@@ -31,26 +34,36 @@ const RecordSchema = v.object({
   doubted: v.optional(v.array(v.string()), []),
 });
 
-/** The record of one account, in the state directory: `<name>.json`, 0600. */
+/**
+ * The record of one account, in the state directory: `<name>.json`, 0600. An account that was renamed has one under its old
+ * name, which tells of the same auth.json: it counts as well, until it is saved under the new one.
+ */
 export class RecordStore {
   readonly #fs: FileSystem;
   readonly #directory: string;
-  readonly #path: string;
+  readonly #file: string;
+  /** What the names of all records of this auth.json end with; null if the name does not say which that is. */
+  readonly #suffix: string | null;
+  /** Those under other names that have been read. */
+  readonly #renamed = new Set<string>();
 
   constructor(fs: FileSystem, directory: string, name: string) {
     this.#fs = fs;
     this.#directory = directory;
-    this.#path = join(directory, `${name}.json`);
+    this.#file = `${name}.json`;
+    this.#suffix = PATH_DIGEST.exec(this.#file)?.[0] ?? null;
   }
 
   /** @throws if the file is there and cannot be read, or is none of ours */
   async load(): Promise<AccountRecord | null> {
-    try {
-      return v.parse(RecordSchema, JSON.parse(await readText(this.#fs, this.#path, LARGEST_BYTES)));
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return null;
-      throw error;
+    let record = await this.#loadOne(this.#file);
+    for (const file of await this.#listRenamed()) {
+      const older = await this.#loadOne(file).catch(() => null);
+      if (older === null) continue;
+      record = record === null ? older : mergeRecords(older, record);
+      this.#renamed.add(file);
     }
+    return record;
   }
 
   /** Makes durable what is there: who wrote it may have been killed before its name outlived a loss of power. */
@@ -60,6 +73,28 @@ export class RecordStore {
 
   async save(record: AccountRecord): Promise<void> {
     await this.#fs.mkdir(this.#directory, 0o700);
-    await replaceFile(this.#fs, this.#path, `${JSON.stringify(record, null, 2)}\n`);
+    await replaceFile(this.#fs, this.#pathOf(this.#file), `${JSON.stringify(record, null, 2)}\n`);
+    for (const file of this.#renamed) await this.#fs.unlink(this.#pathOf(file)).catch(() => undefined);
+    this.#renamed.clear();
+  }
+
+  async #loadOne(file: string): Promise<AccountRecord | null> {
+    try {
+      return v.parse(RecordSchema, JSON.parse(await readText(this.#fs, this.#pathOf(file), LARGEST_BYTES)));
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  async #listRenamed(): Promise<string[]> {
+    const suffix = this.#suffix;
+    if (suffix === null) return [];
+    const files = await this.#fs.readdir(this.#directory).catch(() => []);
+    return files.filter((file) => file !== this.#file && file.endsWith(suffix));
+  }
+
+  #pathOf(file: string): string {
+    return join(this.#directory, file);
   }
 }

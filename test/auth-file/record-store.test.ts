@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HeldRecord } from '../../src/auth-file/held-record.js';
 import { RecordStore } from '../../src/auth-file/record-store.js';
+import { stateName } from '../../src/auth-file/state-name.js';
 import { EMPTY_RECORD, type AccountRecord } from '../../src/core/account-record.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
@@ -46,6 +47,28 @@ describe('the record of an account', () => {
     steps.splice(0);
     const record = await new HeldRecord(store, { held: true, tenure: {} }).open();
     expect([record?.generation, steps]).toEqual([7, [`sync ${directory}`]]);
+  });
+
+  it('is found under the name that the account had before, and has its new one once it is saved', async () => {
+    const directory = await scratchDir();
+    const of = (name: string): RecordStore =>
+      new RecordStore(systemFileSystem, directory, stateName(name, '/home/somebody/.codex/auth.json'));
+    const elsewhere = stateName('work', '/home/somebody/else/auth.json');
+    await new RecordStore(systemFileSystem, directory, elsewhere).save({ ...EMPTY_RECORD, generation: 99 });
+    await of('work').save({ ...EMPTY_RECORD, generation: 7, doubted: ['abc'] });
+    const renamed = of('at-home');
+    expect(await renamed.load()).toMatchObject({ generation: 7, doubted: ['abc'] });
+    await renamed.save({ ...EMPTY_RECORD, generation: 8, doubted: ['abc'] });
+    expect(await of('work').load()).toMatchObject({ generation: 8 });
+    expect((await readdir(directory)).filter((file) => file.startsWith('work'))).toEqual([
+      `${elsewhere}.json`,
+    ]);
+    // Of two, each knows of tokens that must not be sent.
+    await writeFile(
+      join(directory, `${stateName('w', '/home/somebody/.codex/auth.json')}.json`),
+      JSON.stringify({ ...EMPTY_RECORD, generation: 3, doubted: ['def'] }),
+    );
+    expect(await of('at-home').load()).toMatchObject({ generation: 8, doubted: ['def', 'abc'] });
   });
 
   it('is never half of what another daemon writes, which has the lock by now', async () => {
