@@ -1,5 +1,6 @@
 import type { AccountConfig } from './config/accounts.js';
 import type { Settings } from './config/settings.js';
+import { Turns } from './core/turns.js';
 import { describeError } from './errors.js';
 import { keepAccount, type KeptAccount, type WhenKept } from './keep-account.js';
 import type { Keeper } from './keeper/keeper.js';
@@ -15,7 +16,7 @@ export class Accounts {
   #keepers: ReadonlyMap<string, Keeper> = new Map();
   /** Those that the configuration has no more, until they have let go. */
   readonly #leaving = new Map<KeptAccount, Promise<void>>();
-  #turn: Promise<void> = Promise.resolve();
+  readonly #reloads = new Turns();
   #isEnding = false;
 
   constructor(surroundings: Surroundings) {
@@ -60,19 +61,18 @@ export class Accounts {
 
   /**
    * Takes over another configuration, one after the other: accounts that are new are kept from now on, those that are gone
-   * finish what they are at and let go, the others go on with their new settings. Never rejects. `onChange` is called
-   * whenever `keepers` is another one.
+   * finish what they are at and let go, the others go on with their new settings. `onChange` is called whenever `keepers` is
+   * another one.
    */
   reload(settings: AccountsSettings, onChange: () => void): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#take(settings, onChange));
-    return this.#turn;
+    return this.#reloads.take(() => this.#take(settings, onChange));
   }
 
   /** Finishes the rotations in flight; what is there is served on. */
   async finish(): Promise<void> {
     this.#isEnding = true;
     await Promise.all(this.#kept.map((account) => account.finish()));
-    await this.#turn;
+    await this.#reloads.over();
     await Promise.all([...this.#kept.map((account) => account.finish()), ...this.#leaving.values()]);
   }
 
@@ -104,8 +104,7 @@ export class Accounts {
     const name = account.keeper.account;
     const letGo = async (): Promise<void> => {
       try {
-        await account.retire();
-        await account.close();
+        await account.retire().finally(() => account.close());
         this.#surroundings.log.info({ account: name, auth_file: account.authFile }, 'kept no more');
       } catch (error) {
         this.#surroundings.log.error({ account: name, err: error }, 'an account cannot be let go of');

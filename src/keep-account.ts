@@ -55,17 +55,31 @@ export async function keepAccount(
   surroundings: Surroundings,
   whenKept: WhenKept = 'refuse',
 ): Promise<KeptAccount> {
+  const { log } = surroundings;
+  const path = join(config.codexHome, 'auth.json');
+  const onLost = (error: unknown): void => {
+    log.error({ account: config.name, err: error }, 'the account lock was lost');
+  };
+  const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
+  await takeLock(lock, config.name, whenKept, log);
+  try {
+    return await keepUnder(lock, config, settings, surroundings);
+  } catch (error) {
+    // Whoever tries again in this process would meet it.
+    await lock.release(true).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function keepUnder(
+  lock: AccountLock,
+  config: AccountConfig,
+  settings: Pick<Settings, 'socketPath' | 'stateDirectory' | 'accounts'>,
+  surroundings: Surroundings,
+): Promise<KeptAccount> {
   const { fs, clock, log } = surroundings;
   const time = new ServerTime(clock);
   const path = join(config.codexHome, 'auth.json');
-  const reportFailure =
-    (message: string) =>
-    (error: unknown): void => {
-      log.error({ account: config.name, err: error }, message);
-    };
-  const onLost = reportFailure('the account lock was lost');
-  const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
-  await takeLock(lock, config.name, whenKept, log);
   const name = stateName(config.name, path);
   const journal = new Journal(fs, settings.stateDirectory, name, clock, () => lock.held);
   const publications = new PublicationStore(fs, settings.stateDirectory, name);
@@ -97,6 +111,11 @@ export async function keepAccount(
     pace: surroundings.pace,
     holdings: surroundings.holdings,
   });
+  const reportFailure =
+    (message: string) =>
+    (error: unknown): void => {
+      log.error({ account: config.name, err: error }, message);
+    };
   const watch = await surroundings.watch({
     path,
     fs,
@@ -107,7 +126,10 @@ export async function keepAccount(
     },
     onError: reportFailure(WATCH_FAILED),
   });
-  await keeper.open();
+  await keeper.open().catch(async (error: unknown) => {
+    await watch.close();
+    throw error;
+  });
 
   const tickNow = async (): Promise<void> => {
     // What is read is not to wait for what watches: two files may lie on two file systems.

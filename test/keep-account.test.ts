@@ -19,6 +19,7 @@ import { makeJwt } from './support/tokens.js';
 async function keeping(
   fs: FileSystem,
   recheck: () => Promise<void> = () => Promise.resolve(),
+  watchFailures: Error[] = [],
 ): Promise<KeptAccount> {
   const directory = await scratchDir();
   const codexHome = join(directory, 'home');
@@ -36,7 +37,12 @@ async function keeping(
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     pace: new Pace(0),
     holdings: new Holdings(),
-    watch: () => Promise.resolve({ recheck, close: () => Promise.resolve() }),
+    watch: () => {
+      const failure = watchFailures.shift();
+      return failure === undefined
+        ? Promise.resolve({ recheck, close: () => Promise.resolve() })
+        : Promise.reject(failure);
+    },
     openEndpoint: () => new World().server,
   };
   const config = {
@@ -52,7 +58,9 @@ async function keeping(
   } as const;
   const stateDirectory = join(directory, 'state');
   const settings = { socketPath: '/nowhere.sock', stateDirectory, accounts: [config] };
-  const kept = await keepAccount(config, settings, surroundings);
+  const keep = (): Promise<KeptAccount> => keepAccount(config, settings, surroundings);
+  while (watchFailures.length > 0) await expect(keep()).rejects.toThrow();
+  const kept = await keep();
   onTestFinished(async () => {
     await kept.finish();
     await kept.close();
@@ -95,4 +103,9 @@ it('a watch that hangs keeps nobody from looking at the file', async () => {
   await kept.tick();
   await kept.tick();
   expect(rechecks).toBe(2);
+});
+
+it('an account that could not be kept has let go of its lock: the next attempt is not refused by the one before', async () => {
+  const kept = keeping(systemFileSystem, undefined, [new Error('EMFILE')]);
+  await expect(kept).resolves.toMatchObject({ keeper: { account: 'default' } });
 });
