@@ -72,7 +72,7 @@ const CLIENT_CODES: ReadonlySet<string> = new Set(['invalid_client', 'unauthoriz
 const NOT_CARRIED_OUT: ReadonlySet<number> = new Set([501, 505, 521, 523, 525, 526]);
 
 /** What a server says with a 503 that has nothing to say. */
-const BARE_503 = /^(503 )?(service (temporarily )?unavailable)?$/i;
+const BARE_503 = /^(503\s+)?(service (temporarily )?unavailable)?$/i;
 
 /** Failures of name resolution and routing: this machine is offline, the server is not to blame. */
 const OFFLINE_CODES: ReadonlySet<string> = new Set([
@@ -128,11 +128,11 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
 
 /**
  * Whether it is a 503 by which the server itself says that it did not carry the request out. The page of a proxy says no such
- * thing: Envoy, Varnish and others write one also when they have lost the server in the middle of it.
+ * thing, be there a Retry-After with it or not: Envoy, Varnish and others write one also when they have lost the server in the
+ * middle of it.
  */
-function isOwn503(answer: Extract<Answer, { kind: 'answered' }>, body: object | null): boolean {
-  if (answer.status !== 503) return false;
-  return answer.retryAfter !== null || body !== null || BARE_503.test(answer.body.trim());
+function isOwn503({ status, body }: { status: number; body: string }, json: object | null): boolean {
+  return status === 503 && (json !== null || BARE_503.test(body.trim()));
 }
 
 function readSuccess(status: number, body: Record<string, unknown> | null): Outcome {

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AuthdError } from '../errors.js';
 import type { Environment } from '../os/paths.js';
-import { runTool } from './run-tool.js';
+import { LONGEST_STOP_MS, runTool } from './run-tool.js';
 import type { Step } from './steps.js';
 
 const LOOK_AGAIN_MS = 100;
-/** Longer than the plist's ExitTimeOut, after which launchd kills it. */
-const LONGEST_STOP_MS = 270_000;
 /** The label may be taken for some seconds after its job has gone. */
 const LONGEST_RELEASE_MS = 15_000;
 

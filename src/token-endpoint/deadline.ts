@@ -7,10 +7,12 @@ const STEPS = 30;
  */
 export class Deadline {
   readonly #controller = new AbortController();
-  #timer: NodeJS.Timeout;
+  #left = STEPS;
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
 
   constructor(ms: number) {
-    this.#timer = this.#start(ms);
+    this.#start(ms);
   }
 
   /** Aborts with a `TimeoutError`. */
@@ -18,23 +20,30 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** From now on, and perhaps another time. */
+  /** So much time from now on, whatever was left; none if it is over. */
   renew(ms: number): void {
-    this.end();
-    this.#timer = this.#start(ms);
+    if (this.#isOver) return;
+    clearInterval(this.#timer);
+    this.#start(ms);
   }
 
   end(): void {
+    this.#isOver = true;
     clearInterval(this.#timer);
   }
 
-  #start(ms: number): NodeJS.Timeout {
-    let left = STEPS;
-    return setInterval(() => {
-      left -= 1;
-      if (left > 0) return;
-      this.end();
-      this.#controller.abort(new DOMException(`nothing within ${String(ms)} ms`, 'TimeoutError'));
+  #start(ms: number): void {
+    this.#left = STEPS;
+    this.#timer = setInterval(() => {
+      this.#step(ms);
     }, ms / STEPS);
+  }
+
+  #step(ms: number): void {
+    this.#left -= 1;
+    if (this.#left > 0) return;
+    this.end();
+    const message = `nothing within ${String(ms)} ms`;
+    this.#controller.abort(new DOMException(message, 'TimeoutError'));
   }
 }

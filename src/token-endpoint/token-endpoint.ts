@@ -20,10 +20,10 @@ export interface TokenEndpointOptions extends ClientIdentity {
   readonly userAgent: string;
   /** Where the proxy (`HTTPS_PROXY`, `NO_PROXY`) and private roots are named. */
   readonly env: Environment;
-  /** How long the way to the server may take, in milliseconds; default 30 s. */
-  readonly deadlineMs?: number;
-  /** The same for its answer, to the end of that; default 150 s. */
-  readonly answerDeadlineMs?: number;
+  /** How long the way to the server may take, proxy and TLS included; in milliseconds. */
+  readonly longestWayMs?: number;
+  /** How long its answer may then take, to the last byte. */
+  readonly longestAnswerMs?: number;
 }
 
 type Undici = typeof undiciModule;
@@ -33,9 +33,9 @@ type SendRefresh = (
   mayLeave: () => Promise<boolean>,
 ) => Promise<Answer>;
 
-const DEADLINE_MS = 30_000;
-/** Longer than gateways wait: to hang up sooner gains nothing, and loses the tokens that are on their way. */
-const ANSWER_DEADLINE_MS = 150_000;
+export const LONGEST_WAY_MS = 30_000;
+/** Longer than the 100 to 125 s after which CDNs give up: who hangs up before them loses the answer, and gains nothing. */
+export const LONGEST_ANSWER_MS = 150_000;
 
 /** The token endpoint of one account: the only place from which refresh tokens leave this program. */
 export class TokenEndpoint {
@@ -77,13 +77,13 @@ export class TokenEndpoint {
     mayLeave: () => Promise<boolean>,
   ): Promise<Answer> {
     const { url, bodyFormat, userAgent } = this.#options;
-    const { deadlineMs = DEADLINE_MS, answerDeadlineMs = ANSWER_DEADLINE_MS } = this.#options;
+    const { longestWayMs = LONGEST_WAY_MS, longestAnswerMs = LONGEST_ANSWER_MS } = this.#options;
     const { contentType, body } = encodeRefresh(bodyFormat, this.#options, refreshToken);
     const sending = { begun: false };
-    const deadline = new Deadline(deadlineMs);
-    // The answer has all of its time, however long the way was.
+    const deadline = new Deadline(longestWayMs);
+    // The answer has all of its time, however long the way was: to give up now would cost a token.
     const onLeaving = (): void => {
-      deadline.renew(answerDeadlineMs);
+      deadline.renew(longestAnswerMs);
       sending.begun = true;
     };
     try {

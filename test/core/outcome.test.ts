@@ -128,25 +128,42 @@ describe('an error answer', () => {
       expect(read(status, { error: { code: 'refresh_token_expired' } })).toMatchObject({ kind: 'unknown' });
     }
   });
+});
 
-  it('with 503 is believed of the server itself, and not of a proxy that may have lost it half-way', () => {
-    const own = [
-      '',
-      'Service Unavailable\n',
-      '503 Service Temporarily Unavailable',
-      { detail: 'overloaded' },
-    ];
-    for (const body of own)
+describe('a 503', () => {
+  const ENVOY =
+    'upstream connect error or disconnect/reset before headers. reset reason: connection termination';
+  const PAGES = [
+    ENVOY,
+    '<html><head><title>503 first byte timeout</title></head><body><h1>Error 503</h1></body></html>',
+    '<h2>Our services aren’t available right now</h2>',
+    '503 backend read error',
+    '<html><title>503 Service Unavailable</title></html>',
+    'Service Unavailable: the origin timed out',
+    '"Service Unavailable"',
+    '{"error":',
+  ];
+
+  it('in the endpoint’s own words, or in none, says that the request was not carried out', () => {
+    const OWN = ['', '\r\n', 'Service Unavailable', ' 503 service unavailable\n', '503  SERVICE UNAVAILABLE'];
+    for (const body of [...OWN, {}, { error: 'temporarily_unavailable' }]) {
       expect(read(503, body), JSON.stringify(body)).toMatchObject({ kind: 'retry', reason: 'server_error' });
-    const proxies = [
-      'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
-      '<html><title>503 first byte timeout</title></html>',
-      '<h1>Service Unavailable</h1>',
-    ];
-    for (const body of proxies) {
-      expect(read(503, body), body).toMatchObject({ kind: 'unknown' });
-      expect(read(503, body, '30'), body).toMatchObject({ kind: 'retry', afterMs: 30_000 });
     }
+  });
+
+  it('that a proxy wrote leaves open whether the refresh token was spent: it may have lost the server half-way', () => {
+    for (const body of PAGES) expect(read(503, body), body).toMatchObject({ kind: 'unknown', afterMs: null });
+  });
+
+  it('that a proxy wrote with a time to ask again, as Varnish does, is one no less; the time is heard', () => {
+    for (const body of PAGES)
+      expect(read(503, body, '7'), body).toMatchObject({ kind: 'unknown', afterMs: 7000 });
+    expect(read(503, '', '7')).toMatchObject({ kind: 'retry', afterMs: 7000 });
+  });
+
+  it('is the only failure whose words matter', () => {
+    for (const body of PAGES) expect(read(521, body).kind).toBe('retry');
+    for (const body of ['', {}]) expect(read(502, body, '7').kind).toBe('unknown');
   });
 });
 

@@ -58,6 +58,7 @@ const KINDS: readonly [
   ['429 with Retry-After', answer.rateLimited('900'), 'degraded', 'rate_limited'],
   ['500', answer.status(500), 'degraded', 'outcome_unknown'],
   ['503', answer.status(503), 'degraded', 'server_error'],
+  ['HTML with 503', answer.html(503), 'degraded', 'outcome_unknown'],
   ['502', answer.status(502), 'degraded', 'outcome_unknown'],
   ['a reset before the body', answer.resetBeforeAnswer(), 'degraded', 'outcome_unknown'],
   ['half a body', answer.cutMidBody(), 'degraded', 'outcome_unknown'],

@@ -26,7 +26,7 @@ async function refresh(refreshToken: string, bodyFormat: BodyFormat = 'json'): P
     scope: null,
     userAgent: 'a test',
     env: {},
-    deadlineMs: 5000,
+    longestAnswerMs: 5000,
   });
   return readOutcome(
     await (

@@ -2,7 +2,7 @@
 import { Secret } from '../../dist/core/secret.js';
 import { TokenEndpoint } from '../../dist/token-endpoint/token-endpoint.js';
 
-const [url, deadlineMs] = process.argv.slice(2);
+const [url, longestAnswerMs] = process.argv.slice(2);
 const endpoint = new TokenEndpoint({
   url,
   clientId: 'client-1',
@@ -10,7 +10,7 @@ const endpoint = new TokenEndpoint({
   bodyFormat: 'json',
   userAgent: 'codex-authd/test',
   env: {},
-  deadlineMs: Number(deadlineMs),
+  longestAnswerMs: Number(longestAnswerMs),
 });
 const send = await endpoint.prepare();
 const answer = await send(

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 
-const DEADLINE_MS = 1000;
+const LONGEST_ANSWER_MS = 1000;
 const PROGRAM = fileURLToPath(new URL('send-once.mjs', import.meta.url));
 
 it('an answer that came while the process stood still is read, however long that was', async () => {
@@ -17,13 +17,13 @@ it('an answer that came while the process stood still is read, however long that
     });
   });
   const continueLate = async (): Promise<void> => {
-    await pause(2 * DEADLINE_MS);
+    await pause(2 * LONGEST_ANSWER_MS);
     child.kill('SIGCONT');
   };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/token`;
-  const child = spawn(process.execPath, [PROGRAM, url, String(DEADLINE_MS)], {
+  const child = spawn(process.execPath, [PROGRAM, url, String(LONGEST_ANSWER_MS)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => {

@@ -43,12 +43,12 @@ async function refuseStranger(pid: number): Promise<void> {
 }
 
 const LOOK_AGAIN_MS = 50;
-/** A rotation in flight is finished first. */
-const LONGEST_STOP_MS = 240_000;
 
 /** @throws AuthdError `service`, `timeout` */
 async function endProcess(pid: number): Promise<void> {
   const { setTimeout: sleep } = await import('node:timers/promises');
+  // A rotation in flight is finished first.
+  const { LONGEST_STOP_MS } = await import('../../service/run-tool.js');
   const giveUpMs = performance.now() + LONGEST_STOP_MS;
   for (let signal: NodeJS.Signals | 0 = 'SIGTERM'; send(pid, signal); signal = 0) {
     if (await isZombie(pid)) return;
