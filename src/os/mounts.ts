@@ -6,12 +6,19 @@ export async function isMountPoint(path: string): Promise<boolean> {
   return mountPointsIn(table).includes(path);
 }
 
-/** The mount points in a table of the form of proc_pid_mountinfo(5): the fifth field, with spaces and the like escaped. */
+/**
+ * The mount points that can be reached, out of a table of the form of proc_pid_mountinfo(5): the second field is the mount that
+ * each lies in, the fifth its place, with spaces and the like escaped.
+ */
 export function mountPointsIn(table: string): string[] {
-  return table.split('\n').flatMap((line) => {
-    const point = line.split(' ')[4];
-    return point === undefined ? [] : [point.replace(/\\([0-7]{3})/g, (_, octal: string) => charOf(octal))];
+  const mounts = table.split('\n').map((line) => {
+    const [, parent, , , place = ''] = line.split(' ');
+    return { parent, point: place.replace(/\\([0-7]{3})/g, (_, octal: string) => charOf(octal)) };
   });
+  // What is mounted over a directory hides the mounts in it.
+  const isHidden = ({ parent, point }: (typeof mounts)[number]): boolean =>
+    mounts.some((other) => other.parent === parent && point.startsWith(`${other.point}/`));
+  return mounts.filter((mount) => mount.point !== '' && !isHidden(mount)).map(({ point }) => point);
 }
 
 function charOf(octal: string): string {

@@ -58,3 +58,12 @@ it('mount points are read as the kernel writes them, spaces and all', () => {
   ].join('\n');
   expect(mountPointsIn(table)).toEqual(['/proc', String.raw`/home/my user/a\b/auth.json`]);
 });
+
+it('a mount point is none any more where something else was mounted over its directory', () => {
+  const table = [
+    '40 27 8:1 /b /home/somebody/.codex/auth.json rw - ext4 /dev/sda1 rw',
+    '41 27 8:1 /c /home/somebody/.codex rw - ext4 /dev/sda1 rw',
+    '42 41 8:1 /d /home/somebody/.codex/config.toml rw - ext4 /dev/sda1 rw',
+  ].join('\n');
+  expect(mountPointsIn(table)).toEqual(['/home/somebody/.codex', '/home/somebody/.codex/config.toml']);
+});
