@@ -171,7 +171,7 @@ function watchSignals(accounts: Accounts, log: Logger): Signals {
       stop: resolve,
       abort: () => {
         if (!accounts.isAtStake) process.exit(1);
-        log.warn({ hint: 'wait for a minute; SIGKILL ends it, and perhaps the login' }, NOT_AT_ONCE);
+        log.warn({ hint: 'wait for three minutes; SIGKILL ends it, and perhaps the login' }, NOT_AT_ONCE);
       },
     });
   });

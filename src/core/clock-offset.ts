@@ -14,7 +14,7 @@ export interface Dated {
 /** A `Date` header counts whole seconds (RFC 9110 §5.6.7). */
 const DATE_STEP_MS = 1000;
 
-/** No request takes longer, but one in which the machine slept. */
+/** In a longer one the machine may have slept, or the server thought: when its Date was written is not known well enough. */
 const LONGEST_REQUEST_MS = 60_000;
 
 /**
