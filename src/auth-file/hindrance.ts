@@ -8,26 +8,32 @@ export interface Hindrance {
   /** A clause, lower case. */
   readonly detail: string;
   readonly hint: string;
-  /** The shell command that takes it away. */
-  readonly command: string;
+  /** The shell command that takes it away; null where that has to be done elsewhere. */
+  readonly command: string | null;
 }
+
+/** Takes away what even root's rename is refused for. */
+const FREEING = process.platform === 'darwin' ? 'chflags nouchg,nouappnd' : 'chattr -i -a';
 
 /**
  * Looks for what only a rename would meet, and what therefore has to be found out before a token is spent: a file that is
  * mounted by itself, as into a container, and one whose attributes forbid to change it.
  */
 export async function findHindrance(fs: FileSystem, realPath: string): Promise<Hindrance | null> {
-  const path = quoteForShell(realPath);
   if (await fs.isMountPoint(realPath)) {
     return {
       detail: `${realPath} is mounted by itself, without its directory, and cannot be replaced`,
       hint: 'mount the directory that holds it, not the file alone',
-      command: `sudo umount ${path}`,
+      command: null,
     };
   }
   if (await isImmutable(fs, realPath)) {
-    const command = `sudo chattr -i -a ${path}`;
-    return { detail: `${realPath} is immutable`, hint: `run \`${command}\``, command };
+    const command = `sudo ${FREEING} ${quoteForShell(realPath)}`;
+    return {
+      detail: `${realPath} is immutable or append-only, and cannot be replaced`,
+      hint: `run \`${command}\``,
+      command,
+    };
   }
   return null;
 }

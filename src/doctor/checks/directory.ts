@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { findHindrance } from '../../auth-file/hindrance.js';
+import { findHindrance, type Hindrance } from '../../auth-file/hindrance.js';
 import { locateRealFile } from '../../auth-file/locate.js';
 import { systemErrorCode } from '../../errors.js';
 import { systemFileSystem } from '../../os/file-system.js';
@@ -19,8 +19,7 @@ export const checkDirectory: Check<AccountScene> = {
   run: async ({ path, uid, platform }) => {
     const realPath = await locateRealFile(systemFileSystem, path);
     const hindrance = await findHindrance(systemFileSystem, realPath);
-    if (hindrance !== null) return fail(hindrance.detail, hindrance.command);
-    return judgeDirectory(dirname(realPath), uid, platform);
+    return hindrance === null ? judgeDirectory(dirname(realPath), uid, platform) : judge(hindrance, realPath);
   },
 };
 
@@ -39,6 +38,12 @@ export const checkSpace: Check<AccountScene> = {
     return judgeSpace(fullest.bytes, fullest.directory);
   },
 };
+
+/** Who has mounted a file did it elsewhere, perhaps outside of this container: here it can be shown. */
+function judge({ detail, hint, command }: Hindrance, realPath: string): Verdict {
+  if (command !== null) return fail(detail, command);
+  return fail(`${detail}: ${hint}`, `findmnt ${quoteForShell(realPath)}`);
+}
 
 export function judgeSpace(freeBytes: number, directory: string): Verdict {
   if (freeBytes === Infinity) return ok('not known yet: the directories are not there');
