@@ -55,7 +55,9 @@ export async function keepAccount(
   surroundings: Surroundings,
   whenKept: WhenKept = 'refuse',
 ): Promise<KeptAccount> {
-  const { log } = surroundings;
+  const { clock, log } = surroundings;
+  // The lock may take its time, in which the clock may be set.
+  const time = new ServerTime(clock);
   const path = join(config.codexHome, 'auth.json');
   const onLost = (error: unknown): void => {
     log.error({ account: config.name, err: error }, 'the account lock was lost');
@@ -63,7 +65,7 @@ export async function keepAccount(
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, config.name, whenKept, log);
   try {
-    return await keepUnder(lock, config, settings, surroundings);
+    return await keepUnder(lock, config, settings, surroundings, time);
   } catch (error) {
     // Whoever tries again in this process would meet it.
     await lock.release(true).catch(() => undefined);
@@ -76,9 +78,9 @@ async function keepUnder(
   config: AccountConfig,
   settings: Pick<Settings, 'socketPath' | 'stateDirectory' | 'accounts'>,
   surroundings: Surroundings,
+  time: ServerTime,
 ): Promise<KeptAccount> {
   const { fs, clock, log } = surroundings;
-  const time = new ServerTime(clock);
   const path = join(config.codexHome, 'auth.json');
   const name = stateName(config.name, path);
   const journal = new Journal(fs, settings.stateDirectory, name, clock, () => lock.held);

@@ -8,7 +8,7 @@ import { keepAccount, type KeptAccount } from '../src/keep-account.js';
 import { ClaimedDirectories } from '../src/keeper/claimed-directories.js';
 import { Holdings } from '../src/keeper/holdings.js';
 import { Pace } from '../src/keeper/pace.js';
-import { systemClock } from '../src/os/clock.js';
+import { systemClock, type Clock } from '../src/os/clock.js';
 import { systemFileSystem, type FileSystem } from '../src/os/file-system.js';
 import type { Surroundings } from '../src/surroundings.js';
 import { gate, loginText, World } from './keeper/world.js';
@@ -20,6 +20,7 @@ async function keeping(
   fs: FileSystem,
   recheck: () => Promise<void> = () => Promise.resolve(),
   watchFailures: Error[] = [],
+  clock: Clock = systemClock,
 ): Promise<KeptAccount> {
   const directory = await scratchDir();
   const codexHome = join(directory, 'home');
@@ -29,7 +30,7 @@ async function keeping(
   await writeFile(join(codexHome, 'auth.json'), login);
   const surroundings: Surroundings = {
     fs,
-    clock: systemClock,
+    clock,
     random: Math.random,
     machine: 'this one',
     sharedLocks,
@@ -108,4 +109,15 @@ it('a watch that hangs keeps nobody from looking at the file', async () => {
 it('an account that could not be kept has let go of its lock: the next attempt is not refused by the one before', async () => {
   const kept = keeping(systemFileSystem, undefined, [new Error('EMFILE')]);
   await expect(kept).resolves.toMatchObject({ keeper: { account: 'default' } });
+});
+
+it('a clock that is set while the lock is taken is not believed', async () => {
+  let aheadMs = 0;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+  const open: FileSystem['open'] = (path, flags, mode) => {
+    if (path.endsWith('.owner')) aheadMs = -5 * 3600 * 1000;
+    return systemFileSystem.open(path, flags, mode);
+  };
+  const { keeper } = await keeping({ ...systemFileSystem, open }, undefined, [], clock);
+  expect(keeper.now()).toBeGreaterThan(Date.now() - 60_000);
 });
