@@ -16,7 +16,7 @@ export class Accounts {
   #keepers: ReadonlyMap<string, Keeper> = new Map();
   /** Those that the configuration has no more, until they have let go. */
   readonly #leaving = new Map<KeptAccount, Promise<void>>();
-  readonly #reloads = new Turns();
+  readonly #turns = new Turns();
   #isEnding = false;
 
   constructor(surroundings: Surroundings) {
@@ -61,18 +61,18 @@ export class Accounts {
 
   /**
    * Takes over another configuration, one after the other: accounts that are new are kept from now on, those that are gone
-   * finish what they are at and let go, the others go on with their new settings. `onChange` is called whenever `keepers` is
-   * another one.
+   * finish what they are at and let go, the others go on with their new settings. `onChange` is called whenever `keepers`
+   * is another one. Rejects with what goes wrong there or with the new settings; the next one is not the worse for it.
    */
   reload(settings: AccountsSettings, onChange: () => void): Promise<void> {
-    return this.#reloads.take(() => this.#take(settings, onChange));
+    return this.#turns.take(() => this.#take(settings, onChange));
   }
 
   /** Finishes the rotations in flight; what is there is served on. */
   async finish(): Promise<void> {
     this.#isEnding = true;
     await Promise.all(this.#kept.map((account) => account.finish()));
-    await this.#reloads.over();
+    await this.#turns.over();
     await Promise.all([...this.#kept.map((account) => account.finish()), ...this.#leaving.values()]);
   }
 
@@ -83,12 +83,15 @@ export class Accounts {
 
   async #take(settings: AccountsSettings, onChange: () => void): Promise<void> {
     const wanted = new Map(settings.accounts.map((config) => [config.name, config]));
+    const staying: KeptAccount[] = [];
     for (const account of this.#kept) {
       const config = wanted.get(account.keeper.account);
-      if (config?.codexHome === account.codexHome) account.configure(config, settings.accounts);
-      else this.#leave(account);
+      if (config?.codexHome !== account.codexHome) continue;
+      account.configure(config, settings.accounts);
+      staying.push(account);
     }
-    const staying = this.#kept.filter((account) => !this.#leaving.has(account));
+    // Not before: who is leaving must not stay among those that are kept, whatever goes wrong with the others.
+    for (const account of this.#kept) if (!staying.includes(account)) this.#leave(account);
     this.#replace(staying);
     onChange();
     const isNew = ({ name }: AccountConfig): boolean =>
@@ -104,7 +107,12 @@ export class Accounts {
     const name = account.keeper.account;
     const letGo = async (): Promise<void> => {
       try {
-        await account.retire().finally(() => account.close());
+        try {
+          await account.retire();
+        } finally {
+          // Else it would meet ourselves when it is kept again.
+          await account.close();
+        }
         this.#surroundings.log.info({ account: name, auth_file: account.authFile }, 'kept no more');
       } catch (error) {
         this.#surroundings.log.error({ account: name, err: error }, 'an account cannot be let go of');

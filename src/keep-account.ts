@@ -59,9 +59,7 @@ export async function keepAccount(
   // The lock may take its time, in which the clock may be set.
   const time = new ServerTime(clock);
   const path = join(config.codexHome, 'auth.json');
-  const onLost = (error: unknown): void => {
-    log.error({ account: config.name, err: error }, 'the account lock was lost');
-  };
+  const onLost = failureReporter(config.name, log)('the account lock was lost');
   const lock = new AccountLock({ ...surroundings, ...settings, path, socket: settings.socketPath, onLost });
   await takeLock(lock, config.name, whenKept, log);
   try {
@@ -113,11 +111,7 @@ async function keepUnder(
     pace: surroundings.pace,
     holdings: surroundings.holdings,
   });
-  const reportFailure =
-    (message: string) =>
-    (error: unknown): void => {
-      log.error({ account: config.name, err: error }, message);
-    };
+  const reportFailure = failureReporter(config.name, log);
   const watch = await surroundings.watch({
     path,
     fs,
@@ -163,13 +157,16 @@ async function keepUnder(
       return keeper.stop('retire');
     },
     async close() {
-      await watch.close();
-      const isUnsettled = await journals.read().then(
-        (left) => left.length > 0,
-        // What cannot be read now may be read by whoever comes next.
-        () => true,
-      );
-      await lock.release(isUnsettled);
+      try {
+        await watch.close();
+      } finally {
+        const isUnsettled = await journals.read().then(
+          (left) => left.length > 0,
+          // What cannot be read now may be read by whoever comes next.
+          () => true,
+        );
+        await lock.release(isUnsettled);
+      }
     },
   };
 }
@@ -211,6 +208,12 @@ async function sweep(
       'temporary files of a daemon before this one cannot be removed',
     );
   }
+}
+
+function failureReporter(account: string, log: LogPort): (message: string) => (error: unknown) => void {
+  return (message) => (error) => {
+    log.error({ account, err: error }, message);
+  };
 }
 
 function keeperSettings(

@@ -6,11 +6,11 @@ import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
 import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
+import { pathDigest } from './state-name.js';
 
 const LARGEST_BYTES = 1024 * 1024;
 
-/** See `stateName`. */
-const PATH_DIGEST = /-[0-9a-f]{12}\.json$/;
+const ENDING = /\.json/;
 
 const Fingerprint = v.nullable(v.string());
 const Instant = v.nullable(v.number());
@@ -42,8 +42,8 @@ export class RecordStore {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #file: string;
-  /** What the names of all records of this auth.json end with; null if the name does not say which that is. */
-  readonly #suffix: string | null;
+  /** Of the path of this auth.json; null if the name does not say which that is. */
+  readonly #digest: string | null;
   /** Those under other names that have been read. */
   readonly #renamed = new Set<string>();
 
@@ -51,14 +51,14 @@ export class RecordStore {
     this.#fs = fs;
     this.#directory = directory;
     this.#file = `${name}.json`;
-    this.#suffix = PATH_DIGEST.exec(this.#file)?.[0] ?? null;
+    this.#digest = pathDigest(this.#file, ENDING);
   }
 
   /** @throws if the file is there and cannot be read, or is none of ours */
   async load(): Promise<AccountRecord | null> {
     let record = await this.#loadOne(this.#file);
     for (const file of await this.#listRenamed()) {
-      const older = await this.#loadOne(file).catch(() => null);
+      const older = await this.#loadOlder(file);
       if (older === null) continue;
       record = record === null ? older : mergeRecords(older, record);
       this.#renamed.add(file);
@@ -87,11 +87,24 @@ export class RecordStore {
     }
   }
 
+  /** One that is damaged tells nothing; one that the disk does not give may tell of tokens that must not be sent. */
+  async #loadOlder(file: string): Promise<AccountRecord | null> {
+    try {
+      return await this.#loadOne(file);
+    } catch (error) {
+      if (systemErrorCode(error) !== undefined) throw error;
+      return null;
+    }
+  }
+
   async #listRenamed(): Promise<string[]> {
-    const suffix = this.#suffix;
-    if (suffix === null) return [];
-    const files = await this.#fs.readdir(this.#directory).catch(() => []);
-    return files.filter((file) => file !== this.#file && file.endsWith(suffix));
+    const digest = this.#digest;
+    if (digest === null) return [];
+    const files = await this.#fs.readdir(this.#directory).catch((error: unknown) => {
+      if (systemErrorCode(error) === 'ENOENT') return [];
+      throw error;
+    });
+    return files.filter((file) => file !== this.#file && pathDigest(file, ENDING) === digest);
   }
 
   #pathOf(file: string): string {

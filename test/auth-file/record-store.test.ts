@@ -1,4 +1,4 @@
-import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HeldRecord } from '../../src/auth-file/held-record.js';
@@ -63,11 +63,15 @@ describe('the record of an account', () => {
     expect((await readdir(directory)).filter((file) => file.startsWith('work'))).toEqual([
       `${elsewhere}.json`,
     ]);
+    // What the disk does not give may tell of such tokens; what is damaged tells nothing.
+    const old = join(directory, `${stateName('w', '/home/somebody/.codex/auth.json')}.json`);
+    await mkdir(old);
+    await expect(of('at-home').load()).rejects.toMatchObject({ code: 'EISDIR' });
+    await rm(old, { recursive: true });
+    await writeFile(old, '{');
+    expect(await of('at-home').load()).toMatchObject({ generation: 8 });
     // Of two, each knows of tokens that must not be sent.
-    await writeFile(
-      join(directory, `${stateName('w', '/home/somebody/.codex/auth.json')}.json`),
-      JSON.stringify({ ...EMPTY_RECORD, generation: 3, doubted: ['def'] }),
-    );
+    await writeFile(old, JSON.stringify({ ...EMPTY_RECORD, generation: 3, doubted: ['def'] }));
     expect(await of('at-home').load()).toMatchObject({ generation: 8, doubted: ['def', 'abc'] });
   });
 
