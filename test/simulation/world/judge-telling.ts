@@ -89,12 +89,13 @@ export class TellingJudge {
     this.#numberings.set(stateDirectory, numbering);
     const known = numbering.tokens.get(generation);
     if (known?.token === token) return;
-    // Numbers that cannot be written down are the second in which they are given. Two daemons may give them in one, and
-    // where a clock was ahead, those that are written down are ahead of the time as well.
+    // Numbers that cannot be written down are the second in which they are given. Two daemons may give them in one, by a clock
+    // that was set back the second one goes back, and where a clock was ahead, those that are written down are ahead as well.
     const { nowMs } = world.timeline;
     const isByTime = generation >= FIRST_INSTANT && world.hadDiskTrouble;
     const isAnothers = known !== undefined && known.teller !== process;
-    if (isAnothers && isByTime && (nowMs - known.atMs < 1000 || generation > nowMs / 1000)) return;
+    const isRepeated = known !== undefined && (world.wasClockSet || nowMs - known.atMs < 1000);
+    if (isAnothers && isByTime && (isRepeated || generation > nowMs / 1000)) return;
     const isWritten = world.generationIn(stateDirectory) >= generation;
     const greatest = this.#greatest.get(process) ?? 0;
     // By a clock that was set back, the time goes back as well.
