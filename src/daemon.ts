@@ -197,12 +197,14 @@ interface Running extends DaemonOptions {
 /** A configuration that cannot be used costs nothing but a message: the old one stays in force. */
 async function reload({ flags, env, running, ...parts }: Running): Promise<void> {
   const { accounts, pace, server, notices, log } = parts;
+  let failure = 'the configuration cannot be used; the old one stays in force';
   try {
     const settings = await readSettings(flags, env);
     log.level = settings.logLevel;
     pace.gapMs = settings.rotationGapMs;
     notices.configure(settings.notices);
     if (settings.socketPath !== running.socketPath) log.warn({}, 'socket takes effect at the next start');
+    failure = 'not every account has its new settings: reload once more';
     await accounts.reload({ ...settings, socketPath: running.socketPath }, () => {
       server.endStale();
       notices.follow(accounts.keepers.values());
@@ -210,7 +212,7 @@ async function reload({ flags, env, running, ...parts }: Running): Promise<void>
     log.info({}, 'configuration read again');
   } catch (error) {
     const reason = describeError(error);
-    log.error({ reason }, 'the configuration cannot be used; the old one stays in force');
+    log.error({ reason }, failure);
   }
 }
 

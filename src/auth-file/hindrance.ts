@@ -30,7 +30,7 @@ export async function findHindrance(fs: FileSystem, realPath: string): Promise<H
   if (await isImmutable(fs, realPath)) {
     const command = `sudo ${FREEING} ${quoteForShell(realPath)}`;
     return {
-      detail: `${realPath} is immutable or append-only, and cannot be replaced`,
+      detail: `${realPath} cannot be changed: it seems to be immutable or append-only`,
       hint: `run \`${command}\``,
       command,
     };

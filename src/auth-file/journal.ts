@@ -8,7 +8,6 @@ import { Abandoned } from './abandoned.js';
 import { createPrivate, syncDirectory } from './durable.js';
 import { readWritten, writeIntent, type Intent, type Written } from './journal-format.js';
 import { OpenJournal } from './open-journal.js';
-import { pathDigest } from './state-name.js';
 
 /** What a daemon before this one left. */
 export interface Unfinished extends Written {
@@ -22,7 +21,6 @@ export interface Unfinished extends Written {
 }
 
 const NAME = /^.+\.(?<spent>[0-9a-f]{12})\.journal$/;
-const ENDING = /\.[0-9a-f]{8}\.[0-9a-f]{12}\.journal/;
 
 interface JournalFile {
   readonly path: string;
@@ -219,15 +217,8 @@ export class Journal {
     return names.flatMap((name) => {
       const spent = NAME.exec(name)?.groups?.['spent'];
       if (spent === undefined) return [];
-      return [{ path: join(this.#directory, name), spent, isOwn: this.#isOwn(name) }];
+      return [{ path: join(this.#directory, name), spent, isOwn: name.startsWith(`${this.#name}.`) }];
     });
-  }
-
-  /** An account that was renamed has had another name, and the same auth.json. */
-  #isOwn(name: string): boolean {
-    if (name.startsWith(`${this.#name}.`)) return true;
-    const digest = pathDigest(name, ENDING);
-    return digest !== null && this.#name.endsWith(`-${digest}`);
   }
 
   #newPath(spent: string): string {

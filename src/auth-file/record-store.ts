@@ -6,11 +6,11 @@ import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
 import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
-import { pathDigest } from './state-name.js';
 
 const LARGEST_BYTES = 1024 * 1024;
 
-const ENDING = /\.json/;
+/** See `stateName`. */
+const PATH_DIGEST = /-[0-9a-f]{12}\.json$/;
 
 const Fingerprint = v.nullable(v.string());
 const Instant = v.nullable(v.number());
@@ -42,16 +42,16 @@ export class RecordStore {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #file: string;
-  /** Of the path of this auth.json; null if the name does not say which that is. */
-  readonly #digest: string | null;
-  /** Those under other names that have been read. */
-  readonly #renamed = new Set<string>();
+  /** What the names of all records of this auth.json end with; null if the name does not say which that is. */
+  readonly #suffix: string | null;
+  /** What those under other names said when they were read. */
+  readonly #renamed = new Map<string, string>();
 
   constructor(fs: FileSystem, directory: string, name: string) {
     this.#fs = fs;
     this.#directory = directory;
     this.#file = `${name}.json`;
-    this.#digest = pathDigest(this.#file, ENDING);
+    this.#suffix = PATH_DIGEST.exec(this.#file)?.[0] ?? null;
   }
 
   /** @throws if the file is there and cannot be read, or is none of ours */
@@ -61,7 +61,7 @@ export class RecordStore {
       const older = await this.#loadOlder(file);
       if (older === null) continue;
       record = record === null ? older : mergeRecords(older, record);
-      this.#renamed.add(file);
+      this.#renamed.set(file, JSON.stringify(older));
     }
     return record;
   }
@@ -74,8 +74,13 @@ export class RecordStore {
   async save(record: AccountRecord): Promise<void> {
     await this.#fs.mkdir(this.#directory, 0o700);
     await replaceFile(this.#fs, this.#pathOf(this.#file), `${JSON.stringify(record, null, 2)}\n`);
-    for (const file of this.#renamed) await this.#fs.unlink(this.#pathOf(file)).catch(() => undefined);
+    for (const [file, merged] of this.#renamed) await this.#removeMerged(file, merged).catch(() => undefined);
     this.#renamed.clear();
+  }
+
+  /** Where another machine has another auth.json at the same path, somebody may write it still. */
+  async #removeMerged(file: string, merged: string): Promise<void> {
+    if (JSON.stringify(await this.#loadOne(file)) === merged) await this.#fs.unlink(this.#pathOf(file));
   }
 
   async #loadOne(file: string): Promise<AccountRecord | null> {
@@ -98,13 +103,13 @@ export class RecordStore {
   }
 
   async #listRenamed(): Promise<string[]> {
-    const digest = this.#digest;
-    if (digest === null) return [];
+    const suffix = this.#suffix;
+    if (suffix === null) return [];
     const files = await this.#fs.readdir(this.#directory).catch((error: unknown) => {
       if (systemErrorCode(error) === 'ENOENT') return [];
       throw error;
     });
-    return files.filter((file) => file !== this.#file && pathDigest(file, ENDING) === digest);
+    return files.filter((file) => file !== this.#file && file.endsWith(suffix));
   }
 
   #pathOf(file: string): string {

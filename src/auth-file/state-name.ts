@@ -8,12 +8,3 @@ import { createHash } from 'node:crypto';
 export function stateName(account: string, path: string): string {
   return `${account}-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`;
 }
-
-/**
- * What tells of a file in the state directory which auth.json it is for, whatever the account was called when it was made;
- * null if its name does not say so. `ending` is what follows that in its name.
- */
-export function pathDigest(file: string, ending: RegExp): string | null {
-  const digest = new RegExp(`-(?<digest>[0-9a-f]{12})${ending.source}$`).exec(file)?.groups?.['digest'];
-  return digest ?? null;
-}

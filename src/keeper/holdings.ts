@@ -47,6 +47,10 @@ export class Holdings implements HoldingsPort {
     return first === account ? null : { account: first, hasSpent: false };
   }
 
+  settle(fingerprint: string): void {
+    this.#left.delete(fingerprint);
+  }
+
   leaverOf(account: string, fingerprint: string): string | null {
     const leaver = this.#left.get(fingerprint);
     return leaver === undefined || leaver === account ? null : leaver;

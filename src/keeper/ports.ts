@@ -170,6 +170,8 @@ export interface HoldingsPort {
   spend(account: string, fingerprint: string): void;
   /** Another account that spent this token, or that has held it for longer than this one does; null if there is none. */
   ownerBefore(account: string, fingerprint: string): Owner | null;
+  /** It is known what became of this token. */
+  settle(fingerprint: string): void;
   /** Another account that held this token as well and went on from it: by rotating it, or by logging in; null if none did. */
   leaverOf(account: string, fingerprint: string): string | null;
 }

@@ -1,6 +1,6 @@
 import { withTokens } from '../core/edit.js';
 import { readLogin } from '../core/login.js';
-import { readOutcome, type Outcome } from '../core/outcome.js';
+import { readOutcome, type Outcome, type TokenSet } from '../core/outcome.js';
 import type { Reading, TextReading } from '../core/reading.js';
 import { Secret } from '../core/secret.js';
 import type { Trouble } from '../core/state.js';
@@ -191,11 +191,18 @@ async function seal(journal: OpenJournalPort): Promise<boolean> {
 }
 
 /** Who reads a journal makes durable what is in it: until they are in the file as well, consumers may have the tokens then. */
-async function sealAgain({ spent }: Harvest, { journal, clock, onHarvest }: RotationPorts): Promise<void> {
+async function sealAgain(harvest: Harvest, { journal, clock, onHarvest }: RotationPorts): Promise<void> {
   const left = await recover(journal, clock.now()).catch(() => []);
   for (const each of left) {
-    if (each.kind === 'harvest' && each.spent === spent && each.harvest.isDurable) onHarvest(each.harvest);
+    if (each.kind !== 'harvest' || each.spent !== harvest.spent || !each.harvest.isDurable) continue;
+    // Another daemon may have had another answer to the same token.
+    if (isSame(each.harvest.tokens, harvest.tokens)) onHarvest(each.harvest);
   }
+}
+
+function isSame(one: TokenSet, other: TokenSet): boolean {
+  const kinds = ['accessToken', 'refreshToken', 'idToken'] as const;
+  return kinds.every((kind) => one[kind]?.fingerprint === other[kind]?.fingerprint);
 }
 
 async function openJournal({ journal, lock }: RotationPorts, intent: Intent): Promise<OpenJournalPort> {

@@ -110,6 +110,7 @@ export class Rotations {
   /** Tokens have come, from the server or out of a journal: what became of the one that was spent for them is known. */
   receive(harvest: Harvest): void {
     this.#setbacks.settle(harvest.spent);
+    this.#options.holdings.settle(harvest.spent);
     this.#options.contents.receive(harvest);
   }
 

@@ -60,12 +60,14 @@ export class Setbacks {
     const steadyMs = this.#clock.monotonicMs();
     this.#byToken.delete(fingerprint);
     this.#byToken.set(fingerprint, { setback, atMs, steadyMs });
-    if (this.#byToken.size > REMEMBERED) this.#forgetOldest();
+    if (this.#byToken.size > REMEMBERED) this.#forgetOldestBut(fingerprint);
   }
 
   /** One that may be spent is never forgotten. */
-  #forgetOldest(): void {
-    const forgettable = [...this.#byToken.keys()].find((fingerprint) => !this.isDoubted(fingerprint));
+  #forgetOldestBut(newest: string): void {
+    const forgettable = [...this.#byToken.keys()].find(
+      (fingerprint) => fingerprint !== newest && !this.isDoubted(fingerprint),
+    );
     if (forgettable !== undefined) this.clear(forgettable);
   }
 

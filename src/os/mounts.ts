@@ -11,16 +11,17 @@ export async function isMountPoint(path: string): Promise<boolean> {
  * each lies in, the fifth its place, with spaces and the like escaped.
  */
 export function mountPointsIn(table: string): string[] {
-  const mounts = table.split('\n').map((line) => {
-    const [, parent, , , place = ''] = line.split(' ');
-    return { parent, point: place.replace(/\\([0-7]{3})/g, (_, octal: string) => charOf(octal)) };
+  const mounts = table.split('\n').flatMap((line) => {
+    const [id, parent, , , place] = line.split(' ');
+    return place === undefined ? [] : [{ id, parent, point: decode(place) }];
   });
-  // What is mounted over a directory hides the mounts in it.
-  const isHidden = ({ parent, point }: (typeof mounts)[number]): boolean =>
-    mounts.some((other) => other.parent === parent && point.startsWith(`${other.point}/`));
-  return mounts.filter((mount) => mount.point !== '' && !isHidden(mount)).map(({ point }) => point);
+  // What is mounted over a directory hides the mounts in it, and those in them.
+  const isHidden = ({ id, parent, point }: (typeof mounts)[number]): boolean =>
+    mounts.some((other) => other.parent === parent && point.startsWith(`${other.point}/`)) ||
+    mounts.some((other) => other.id === parent && other.id !== id && isHidden(other));
+  return mounts.filter((mount) => !isHidden(mount)).map(({ point }) => point);
 }
 
-function charOf(octal: string): string {
-  return String.fromCharCode(Number.parseInt(octal, 8));
+function decode(place: string): string {
+  return place.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -64,6 +64,7 @@ it('a mount point is none any more where something else was mounted over its dir
     '40 27 8:1 /b /home/somebody/.codex/auth.json rw - ext4 /dev/sda1 rw',
     '41 27 8:1 /c /home/somebody/.codex rw - ext4 /dev/sda1 rw',
     '42 41 8:1 /d /home/somebody/.codex/config.toml rw - ext4 /dev/sda1 rw',
+    '43 40 8:1 /e /home/somebody/.codex/auth.json/deeper rw - ext4 /dev/sda1 rw',
   ].join('\n');
   expect(mountPointsIn(table)).toEqual(['/home/somebody/.codex', '/home/somebody/.codex/config.toml']);
 });

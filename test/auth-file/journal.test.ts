@@ -2,7 +2,6 @@ import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Journal, type Unfinished } from '../../src/auth-file/journal.js';
-import { stateName } from '../../src/auth-file/state-name.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
 import { systemFileSystem, type FileSystem } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
@@ -124,15 +123,6 @@ describe('the journal of a rotation', () => {
     await expect(journal.read()).rejects.toMatchObject({ code: 'EISDIR' });
     const ofAnotherHome = new Journal(systemFileSystem, directory, 'other', systemClock);
     expect(await ofAnotherHome.read()).toEqual([]);
-  });
-
-  it('is its own also under another name of the account: of the same auth.json none may be passed over', async () => {
-    const directory = await scratchDir();
-    const of = (name: string, path: string): Journal =>
-      new Journal(systemFileSystem, directory, stateName(name, path), systemClock);
-    await (await of('work', '/a/auth.json').begin(INTENT)).close();
-    expect(await of('at-home', '/a/auth.json').read()).toMatchObject([{ isOwn: true }]);
-    expect(await of('work', '/b/auth.json').read()).toMatchObject([{ isOwn: false }]);
   });
 
   it('goes with the next one that is begun, where it could be neither begun nor removed itself', async () => {

@@ -63,6 +63,15 @@ describe('the record of an account', () => {
     expect((await readdir(directory)).filter((file) => file.startsWith('work'))).toEqual([
       `${elsewhere}.json`,
     ]);
+    // What somebody has written there since is not removed.
+    await of('work').save({ ...EMPTY_RECORD, generation: 9 });
+    const stays = of('at-home');
+    await stays.load();
+    const work = join(directory, `${stateName('work', '/home/somebody/.codex/auth.json')}.json`);
+    await writeFile(work, JSON.stringify({ ...EMPTY_RECORD, generation: 10 }));
+    await stays.save({ ...EMPTY_RECORD, generation: 8, doubted: ['abc'] });
+    expect(await of('at-home').load()).toMatchObject({ generation: 10, doubted: ['abc'] });
+    await rm(work);
     // What the disk does not give may tell of such tokens; what is damaged tells nothing.
     const old = join(directory, `${stateName('w', '/home/somebody/.codex/auth.json')}.json`);
     await mkdir(old);

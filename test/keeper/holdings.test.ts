@@ -148,6 +148,10 @@ describe('a login that two accounts have, and one of them goes on from', () => {
     expect(rest.record?.doubted).toHaveLength(1);
     await first.clock.advance(3 * MINUTE);
     expect(rest.server.sent).toHaveLength(1);
+    // It is known what became of it, also where the server gives no new one.
+    expect(restKeeper.state.name).toBe('fresh');
+    await restKeeper.tick();
+    expect([restKeeper.state.name, rest.record?.doubted]).toEqual(['fresh', []]);
   });
 
   it('has nothing to do with another account that somebody logs in to', async () => {

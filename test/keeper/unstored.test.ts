@@ -83,6 +83,22 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(keeper.isAtStake).toBe(false);
   });
 
+  it('does not take another answer to the same token for the one that could not be written down', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    world.file.failures = Array.from({ length: 4 }, () => new Error('EROFS'));
+    world.journal.sealFailure = new Error('EIO');
+    await world.keeper();
+    const [spent = ''] = world.journal.left.keys();
+    world.journal.left.clear();
+    const access = world.server.issue(world.clock.now(), HOUR);
+    const other = { access_token: access, refresh_token: 'another daemon’s' };
+    world.journal.others.set(spent, JSON.stringify(other));
+    world.journal.sealFailure = null;
+    await world.clock.advance(5 * MINUTE);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+  });
+
   it('stores what a daemon before it had received and could not store', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);
