@@ -57,7 +57,6 @@ export class StoringJudge {
   onJournalRemoved(process: VirtualProcess, directory: string, spent: string): void {
     const { world } = this.#scene;
     if (!world.server.isRotating) return;
-    if (world.journalsOf(directory).some((name) => name.endsWith(`.${spent}.journal`))) return;
     const untold = this.#scene.sendings.filter(
       (sending) =>
         !sending.isUntouched &&
@@ -65,10 +64,13 @@ export class StoringJudge {
         sending.process.stateDirectory === directory &&
         new Secret(sending.token).fingerprint === spent,
     );
-    if (untold.length > 0 && !world.toldForGood(process.stateDirectory).includes(spent))
+    const isTold = world.toldForGood(process.stateDirectory).includes(spent);
+    // Until the last of them goes, the others tell it.
+    const isLeft = world.journalsOf(directory).some((name) => name.endsWith(`.${spent}.journal`));
+    if (untold.length > 0 && !isTold && !isLeft)
       this.#scene.blame('a journal was removed before the record told for good what it tells');
-    for (const sending of untold) this.#told.add(sending);
-    this.#demandSafe(spent);
+    if (isTold || !isLeft) for (const sending of untold) this.#told.add(sending);
+    if (!isLeft) this.#demandSafe(spent);
   }
 
   /** The new auth.json is not safe before its directory is synced: until then the answer must be, unless the disk has failed. */
