@@ -123,7 +123,7 @@ async function keepUnder(
     onError: reportFailure(WATCH_FAILED),
   });
   await keeper.open().catch(async (error: unknown) => {
-    await watch.close();
+    await watch.close().catch(reportFailure(WATCH_FAILED));
     throw error;
   });
 
