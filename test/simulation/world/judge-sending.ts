@@ -118,6 +118,8 @@ export class SendingJudge {
       this.#scene.blame('a refresh token was sent again that had been spent');
       return;
     }
+    // It was stored, and somebody has put back what was spent for it: only the record that is not this daemon's tells that.
+    if (earlier.isStored && !isSame && !this.#canKnow(process, earlier, fingerprint)) return;
     // It is dead, as one that has no record of that will learn.
     if (this.#scene.sendings.some(({ token, isRejected }) => token === earlier.token && isRejected)) return;
     const document = parseDocument(world.disk.read(world.realPath));
@@ -135,6 +137,16 @@ export class SendingJudge {
     const isLate = last !== undefined && last.sentAtMs - SENDINGS_ON_REPORTS_MS < world.restlessUntilMs;
     if (isThird && !isLate && world.timeline.nowMs - last.sentAtMs < SENDINGS_ON_REPORTS_MS)
       this.#scene.blame('one report made a daemon send a token again and again that may have been spent');
+  }
+
+  /** Whether a daemon can know that a token was sent by one with another state directory. */
+  #canKnow({ stateDirectory }: VirtualProcess, { process }: Sending, fingerprint: string): boolean {
+    const { world } = this.#scene;
+    const journals = world.journalsOf(process.stateDirectory);
+    return (
+      journals.some((name) => name.endsWith(`.${fingerprint}.journal`)) ||
+      world.toldForGood(stateDirectory).includes(fingerprint)
+    );
   }
 
   /**
