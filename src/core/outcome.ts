@@ -127,12 +127,13 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
 }
 
 /**
- * Whether it is a 503 by which the server itself says that it did not carry the request out. The page of a proxy says no such
- * thing, be there a Retry-After with it or not: Envoy, Varnish and others write one also when they have lost the server in the
- * middle of it.
+ * Whether it is a 503 by which the server itself says that it did not carry the request out: with an `error`, as OAuth and
+ * OpenAI have it, or with nothing but the status. What a proxy wrote says no such thing, be there a Retry-After with it or
+ * not: Envoy, Varnish, Amazon's API gateway (in JSON) and others write one also when they have lost the server in the middle
+ * of it.
  */
 function isOwn503({ status, body }: { status: number; body: string }, json: object | null): boolean {
-  return status === 503 && (json !== null || BARE_503.test(body.trim()));
+  return status === 503 && ((json !== null && 'error' in json) || BARE_503.test(body.trim()));
 }
 
 function readSuccess(status: number, body: Record<string, unknown> | null): Outcome {

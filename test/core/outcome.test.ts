@@ -141,17 +141,18 @@ describe('a 503', () => {
     '<html><title>503 Service Unavailable</title></html>',
     'Service Unavailable: the origin timed out',
     '"Service Unavailable"',
+    '{"message":"Service Unavailable"}',
     '{"error":',
   ];
 
   it('in the endpoint’s own words, or in none, says that the request was not carried out', () => {
     const OWN = ['', '\r\n', 'Service Unavailable', ' 503 service unavailable\n', '503  SERVICE UNAVAILABLE'];
-    for (const body of [...OWN, {}, { error: 'temporarily_unavailable' }]) {
+    for (const body of [...OWN, { error: 'temporarily_unavailable' }, { error: { code: 'overloaded' } }]) {
       expect(read(503, body), JSON.stringify(body)).toMatchObject({ kind: 'retry', reason: 'server_error' });
     }
   });
 
-  it('that a proxy wrote leaves open whether the refresh token was spent: it may have lost the server half-way', () => {
+  it('that a proxy or a gateway wrote leaves open whether the refresh token was spent: it may have lost the server half-way', () => {
     for (const body of PAGES) expect(read(503, body), body).toMatchObject({ kind: 'unknown', afterMs: null });
   });
 

@@ -102,7 +102,7 @@ export function huge(bytes = 2 * 1024 * 1024, effect: Effect = 'rotates'): Scrip
 
 /** Any status, with no code in the body. */
 export function status(code: number, headers: Headers = {}, effect: Effect = 'nothing'): ScriptedAnswer {
-  const body = JSON.stringify({ message: 'no code in here' });
+  const body = JSON.stringify({ error: { message: 'no code in here' } });
   return always(`status_${String(code)}`, effect, whole(code, body, { ...JSON_TYPE, ...headers }));
 }
 
