@@ -3,6 +3,7 @@ import { AuthdError, describeError } from '../errors.js';
 import type { Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { withCodexLocks } from './codex-locks.js';
+import { syncNamed } from './durable.js';
 import { findHindrance } from './hindrance.js';
 import { locateRealFile } from './locate.js';
 import { readSettled } from './read-settled.js';
@@ -48,6 +49,15 @@ export class AuthFile {
     await removeLeftovers(this.#fs, realPath, isLockHeld).catch(() => undefined);
     const isInPlace = async (): Promise<boolean> => (await this.#locate()) === realPath;
     return openStage(this.#fs, realPath, size, { exclusively, isInPlace });
+  }
+
+  /**
+   * Makes durable what is in the file now, which others wrote and need not have synced.
+   *
+   * @throws if the file system fails, or there is no file
+   */
+  async confirm(): Promise<void> {
+    await syncNamed(this.#fs, await this.#locate());
   }
 
   async #locate(): Promise<string> {

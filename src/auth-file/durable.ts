@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
 
 const CREATE_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+/** Whoever puts a pipe there must not make us wait. */
+const FILE_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** Creates a file that nobody else may read. It must not exist. */
@@ -27,10 +29,20 @@ export async function renameDurably(fs: FileSystem, from: string, to: string): P
 
 /** Makes the names in a directory outlive a loss of power. */
 export async function syncDirectory(fs: FileSystem, path: string): Promise<void> {
-  const directory = await fs.open(path, DIRECTORY_FLAGS);
+  await sync(fs, path, DIRECTORY_FLAGS);
+}
+
+/** Makes a file outlive a loss of power, what is in it and its name, whoever wrote it. */
+export async function syncNamed(fs: FileSystem, path: string): Promise<void> {
+  await sync(fs, path, FILE_FLAGS);
+  await syncDirectory(fs, dirname(path));
+}
+
+async function sync(fs: FileSystem, path: string, flags: number): Promise<void> {
+  const file = await fs.open(path, flags);
   try {
-    await directory.sync();
+    await file.sync();
   } finally {
-    await directory.close();
+    await file.close();
   }
 }

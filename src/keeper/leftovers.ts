@@ -2,7 +2,7 @@ import { readClaims } from '../core/claims.js';
 import { describeError } from '../errors.js';
 import type { Contents } from './contents.js';
 import { accountOf, isRotation, type Harvest } from './harvest.js';
-import type { JournalPort, LogPort } from './ports.js';
+import type { AuthFilePort, JournalPort, LogPort } from './ports.js';
 import { recover, type Recovery } from './recover.js';
 import type { ServerTime } from './server-time.js';
 
@@ -21,6 +21,7 @@ const OLDEST_CREDIBLE_MS = Date.parse('2026-01-01T00:00:00Z');
 
 export interface LeftoversOptions {
   readonly account: string;
+  readonly authFile: Pick<AuthFilePort, 'confirm'>;
   readonly journal: JournalPort;
   readonly contents: Contents;
   readonly time: ServerTime;
@@ -83,13 +84,17 @@ export class Leftovers {
     return isCredible ? nowMs - beganAtMs : steadyMs - seenAtMs;
   }
 
-  /** Whether it is gone. The record comes first: until it is written, the journal tells that the token is spent, or may be. */
+  /**
+   * Whether it is gone. The record comes first: until it is written, the journal tells that the token is spent, or may be. So
+   * does the login that it gives way to: a loss of power could undo that, and this one would be wanted again.
+   */
   async #drop(left: Recovery): Promise<boolean> {
-    const { account, journal, contents, isQuiet, log } = this.#options;
+    const { account, authFile, journal, contents, isQuiet, log } = this.#options;
     const { spent } = left;
     if (!isQuiet() || !(await this.#remember(left))) return false;
-    contents.forget(spent);
     try {
+      if (contents.ledger.login.kind !== 'none') await authFile.confirm();
+      contents.forget(spent);
       await journal.clear(spent);
       return true;
     } catch (error) {

@@ -23,6 +23,12 @@ export interface AuthFilePort {
    * @throws AuthdError `storage`
    */
   stage(size: number, isLockHeld: () => boolean): Promise<StagePort>;
+  /**
+   * Makes durable what is in the file now, which others wrote and need not have synced.
+   *
+   * @throws if the file system fails, or there is no file
+   */
+  confirm(): Promise<void>;
 }
 
 /** Room that is ready to become the new auth.json. */

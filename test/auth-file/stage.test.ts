@@ -17,6 +17,7 @@ import { openStage, removeLeftovers } from '../../src/auth-file/stage.js';
 import { systemClock } from '../../src/os/clock.js';
 import { systemFileSystem, type FileSystem, type OpenFile } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
+import { recordingFileSystem } from './recording-fs.js';
 
 describe('committing a new auth.json', () => {
   it('replaces the file, 0600 whatever the umask, and leaves nothing beside it', async () => {
@@ -110,6 +111,18 @@ describe('committing a new auth.json', () => {
     expect(await readlink(join(home, 'auth.json'))).toBe(real);
     expect((await lstat(real)).isFile()).toBe(true);
     expect(await readFile(real, 'utf8')).toBe('new');
+  });
+
+  it('makes what another has written durable where it really is, and its name', async () => {
+    const [home, elsewhere] = [await scratchDir(), await scratchDir()];
+    const [path, real] = [join(home, 'auth.json'), join(elsewhere, 'work.json')];
+    await symlink(real, path);
+    const { fs, steps } = recordingFileSystem();
+    const file = new AuthFile(path, fs, systemClock);
+    await expect(file.confirm()).rejects.toMatchObject({ code: 'ENOENT' });
+    await writeFile(real, 'theirs');
+    await file.confirm();
+    expect(steps).toEqual([`sync ${real}`, `sync ${elsewhere}`]);
   });
 
   it('stores a shorter and a longer text than was made room for', async () => {

@@ -137,6 +137,21 @@ describe('an answer in the journal whose file is gone', () => {
     expect(world.record?.dead).toEqual([expect.objectContaining({ fingerprint: SPENT })]);
   });
 
+  it('is kept until that login outlives a loss of power, which would bring back the one that it is for', async () => {
+    const world = new World();
+    const old = ofAccount(world, 'mine', 'refresh-1');
+    leave(world, { access_token: jwtOf(world, 'mine'), refresh_token: 'refresh-2' });
+    world.file.text = ofAccount(world, 'mine', 'refresh-new');
+    world.file.unconfirmed = [new Error('EIO')];
+    const keeper = await world.keeper();
+    expect(world.journal.left.size).toBe(1);
+    world.file.text = old;
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual([]);
+  });
+
   it('is kept where an older copy of the same login is there, for the right one may follow', async () => {
     const world = new World();
     const older = ofAccount(world, 'mine', 'refresh-0');

@@ -158,6 +158,8 @@ class VirtualFile implements AuthFilePort {
   readonly commits: string[] = [];
   /** The same, once the file has been replaced. */
   failAfterRename: Error[] = [];
+  /** What making durable what others wrote fails with. */
+  unconfirmed: Error[] = [];
   /** How often what is in the directory was made durable. */
   confirmed = 0;
   /** Whether a writer is in the middle of it: nothing can be said of the file then. */
@@ -203,6 +205,13 @@ class VirtualFile implements AuthFilePort {
       },
       discard: () => Promise.resolve(),
     });
+  }
+
+  confirm(): Promise<void> {
+    const failure = this.unconfirmed.shift();
+    if (failure !== undefined) return Promise.reject(failure);
+    this.confirmed += 1;
+    return Promise.resolve();
   }
 }
 

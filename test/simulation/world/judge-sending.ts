@@ -118,8 +118,8 @@ export class SendingJudge {
       this.#scene.blame('a refresh token was sent again that had been spent');
       return;
     }
-    // It was stored, and somebody has put back what was spent for it: only the record that is not this daemon's tells that.
-    if (earlier.isStored && !isSame && !this.#canKnow(process, earlier, fingerprint)) return;
+    // It is over, and somebody has put back what was spent: the record of who has ended it tells that, and may be another's.
+    if (world.stateDirectories.length > 1 && !this.#canKnow(process, fingerprint)) return;
     // It is dead, as one that has no record of that will learn.
     if (this.#scene.sendings.some(({ token, isRejected }) => token === earlier.token && isRejected)) return;
     const document = parseDocument(world.disk.read(world.realPath));
@@ -139,12 +139,12 @@ export class SendingJudge {
       this.#scene.blame('one report made a daemon send a token again and again that may have been spent');
   }
 
-  /** Whether a daemon can know that a token was sent by one with another state directory. */
-  #canKnow({ stateDirectory }: VirtualProcess, { process }: Sending, fingerprint: string): boolean {
+  /** Whether a journal beside its own, or its record, tells a daemon that a token was spent, or may have been. */
+  #canKnow({ stateDirectory }: VirtualProcess, fingerprint: string): boolean {
     const { world } = this.#scene;
-    const journals = world.journalsOf(process.stateDirectory);
+    const journals = world.stateDirectories.flatMap((each) => world.journalsOf(each));
     return (
-      journals.some((name) => name.endsWith(`.${fingerprint}.journal`)) ||
+      journals.filter((name) => name.endsWith(`.${fingerprint}.journal`)).length > 1 ||
       world.toldForGood(stateDirectory).includes(fingerprint)
     );
   }
