@@ -122,11 +122,12 @@ export class Contents {
     if (writer === 'other' && pending === null && inFile.kind === 'chatgpt')
       this.#harvests.retireStored(inFile.credential.accountId);
     const writtenAtMs = reading.kind === 'text' ? reading.modifiedAtMs : 0;
-    this.#inFile = inFile;
-    this.#stamp = reading.stamp;
     const login = this.#knownBefore(pending, inFile) ?? ahead ?? inFile;
     if (login.kind !== 'none') time.witness(login.credential.accessToken);
     const entry = await this.ledger.enter(login, writer, writtenAtMs, time.now());
+    // Not before the ledger has it: what the file waits for, and whose login it is, are never of two files.
+    this.#inFile = inFile;
+    this.#stamp = reading.stamp;
     if (!this.isBlind) this.#known = login;
     if (entry !== 'same') onEntry(entry, writer);
   }

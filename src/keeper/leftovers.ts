@@ -94,6 +94,8 @@ export class Leftovers {
     if (!isQuiet() || !(await this.#remember(left))) return false;
     try {
       if (contents.ledger.login.kind !== 'none') await authFile.confirm();
+      // Somebody may have put its own file back meanwhile.
+      if (!isQuiet() || this.#isWanted(left)) return false;
       contents.forget(spent);
       await journal.clear(spent);
       return true;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EMPTY_RECORD } from '../../src/core/account-record.js';
+import { AuthdError } from '../../src/errors.js';
 import type { Keeper } from '../../src/keeper/keeper.js';
 import { fingerprintOf, signJwt } from '../support/tokens.js';
 import { DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
@@ -148,6 +149,35 @@ describe('an answer in the journal whose file is gone', () => {
     world.file.text = old;
     await keeper.observe();
     await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual([]);
+  });
+
+  it('is kept for its account while another one, to which somebody switches, is being entered', async () => {
+    const world = new World();
+    leave(world, { access_token: jwtOf(world, 'mine', DAY), refresh_token: 'refresh-2' });
+    const mine = ofAccount(world, 'mine', 'refresh-1', DAY);
+    world.file.text = mine;
+    world.file.refusal = new AuthdError('storage', 'no space left');
+    const keeper = await world.keeper();
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'not_stored' });
+    await world.clock.advance(HOUR);
+    const { open, opened } = gate();
+    world.saving = opened;
+    world.file.text = ofAccount(world, 'other', 'refresh-other', DAY);
+    const seen = keeper.observe();
+    await world.clock.advance(0);
+    const ticked = keeper.tick();
+    await world.clock.advance(SECOND);
+    open();
+    await Promise.all([seen, ticked]);
+    await world.clock.advance(SECOND);
+    expect(keeper.snapshot().credential?.accountId).toBe('other');
+    expect(world.journal.left.size).toBe(1);
+    world.file.refusal = null;
+    world.file.text = mine;
+    await keeper.observe();
+    await world.clock.advance(HOUR);
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
     expect(world.server.sent).toEqual([]);
   });
