@@ -1,9 +1,10 @@
+import { dirname } from 'node:path';
 import type { Reading } from '../core/reading.js';
 import { AuthdError, describeError } from '../errors.js';
 import type { Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { withCodexLocks } from './codex-locks.js';
-import { syncNamed } from './durable.js';
+import { syncDirectory, syncNamed } from './durable.js';
 import { findHindrance } from './hindrance.js';
 import { locateRealFile } from './locate.js';
 import { readSettled } from './read-settled.js';
@@ -57,7 +58,10 @@ export class AuthFile {
    * @throws if the file system fails, or there is no file
    */
   async confirm(): Promise<void> {
-    await syncNamed(this.#fs, await this.#locate());
+    const realPath = await this.#locate();
+    await syncNamed(this.#fs, realPath);
+    // The link to it may be another one since a moment ago.
+    if (dirname(realPath) !== dirname(this.path)) await syncDirectory(this.#fs, dirname(this.path));
   }
 
   async #locate(): Promise<string> {

@@ -100,7 +100,7 @@ export class Leftovers {
       await journal.clear(spent);
       return true;
     } catch (error) {
-      log.warn({ account, err: error }, 'the journal cannot be removed');
+      log.warn({ account, err: error }, 'what a rotation has left cannot be dropped yet');
       return false;
     }
   }

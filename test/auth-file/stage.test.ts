@@ -113,7 +113,7 @@ describe('committing a new auth.json', () => {
     expect(await readFile(real, 'utf8')).toBe('new');
   });
 
-  it('makes what another has written durable where it really is, and its name', async () => {
+  it('makes what another has written durable where it really is, its name, and the link to it', async () => {
     const [home, elsewhere] = [await scratchDir(), await scratchDir()];
     const [path, real] = [join(home, 'auth.json'), join(elsewhere, 'work.json')];
     await symlink(real, path);
@@ -122,7 +122,7 @@ describe('committing a new auth.json', () => {
     await expect(file.confirm()).rejects.toMatchObject({ code: 'ENOENT' });
     await writeFile(real, 'theirs');
     await file.confirm();
-    expect(steps).toEqual([`sync ${real}`, `sync ${elsewhere}`]);
+    expect(steps).toEqual([`sync ${real}`, `sync ${elsewhere}`, `sync ${home}`]);
   });
 
   it('stores a shorter and a longer text than was made room for', async () => {

@@ -11,17 +11,14 @@ import { ServerTime } from '../../src/keeper/server-time.js';
 import type {
   AccountLockPort,
   AuthFilePort,
-  Intent,
-  JournalPort,
-  OpenJournalPort,
   SendRefresh,
   StagePort,
   TokenEndpointPort,
-  Unfinished,
 } from '../../src/keeper/ports.js';
 import type { KeeperEvent } from '../../src/keeper/snapshot.js';
 import { pause } from '../../src/os/clock.js';
 import { VirtualDirectories } from './virtual-directories.js';
+import { VirtualJournal } from './virtual-journal.js';
 import { VirtualClock } from './virtual-clock.js';
 
 export const SECOND = 1000;
@@ -199,10 +196,7 @@ class VirtualFile implements AuthFilePort {
         const late = this.failAfterRename.shift();
         return late === undefined ? Promise.resolve(true) : Promise.reject(late);
       },
-      confirm: () => {
-        this.confirmed += 1;
-        return Promise.resolve();
-      },
+      confirm: () => this.confirm(),
       discard: () => Promise.resolve(),
     });
   }
@@ -211,80 +205,6 @@ class VirtualFile implements AuthFilePort {
     const failure = this.unconfirmed.shift();
     if (failure !== undefined) return Promise.reject(failure);
     this.confirmed += 1;
-    return Promise.resolve();
-  }
-}
-
-/** A journal that is in memory: the answers by the fingerprints of the tokens that were sent. */
-class VirtualJournal {
-  isShared = false;
-  readonly left = new Map<string, string>();
-  /** The same of another daemon, which has sent the same tokens. */
-  readonly others = new Map<string, string>();
-  /** When the rotations began, by the same. */
-  readonly startedAtMs = new Map<string, number>();
-  /** So many are there that were never begun. */
-  neverBegun = 0;
-  sealFailure: Error | null = null;
-  discardFailure: Error | null = null;
-  closeFailure: Error | null = null;
-  readFailure: Error | null = null;
-
-  /** As one daemon sees it: what it has at work itself is not left. */
-  ofOne(): JournalPort {
-    const atWork = new Set<string>();
-    const isShared = (): boolean => this.isShared;
-    return {
-      get isShared() {
-        return isShared();
-      },
-      begin: (intent) => this.begin(intent, atWork),
-      read: () => this.#read(atWork),
-      sweep: () => {
-        this.neverBegun = 0;
-        return Promise.resolve();
-      },
-      clear: (spent) => this.clear(spent),
-    };
-  }
-
-  begin({ spent, startedAtMs }: Intent, atWork = new Set<string>()): Promise<OpenJournalPort> {
-    this.left.set(spent, '');
-    atWork.add(spent);
-    this.startedAtMs.set(spent, startedAtMs);
-    return Promise.resolve({
-      record: (bytes) => {
-        this.left.set(spent, (this.left.get(spent) ?? '') + Buffer.from(bytes).toString());
-      },
-      seal: () => (this.sealFailure === null ? Promise.resolve() : Promise.reject(this.sealFailure)),
-      discard: () => {
-        if (this.discardFailure !== null) return Promise.reject(this.discardFailure);
-        this.left.delete(spent);
-        return Promise.resolve();
-      },
-      close: () => {
-        atWork.delete(spent);
-        return this.closeFailure === null ? Promise.resolve() : Promise.reject(this.closeFailure);
-      },
-    });
-  }
-
-  #read(atWork: ReadonlySet<string>): Promise<Unfinished[]> {
-    if (this.readFailure !== null) return Promise.reject(this.readFailure);
-    const found = [...this.left].filter(([spent]) => !atWork.has(spent));
-    const left = [...found, ...this.others].map(([spent, answer]) => ({
-      spent,
-      answer,
-      startedAtMs: this.startedAtMs.get(spent) ?? Infinity,
-      isDurable: this.sealFailure === null,
-      isOwn: true,
-    }));
-    return Promise.resolve(left);
-  }
-
-  clear(spent: string): Promise<void> {
-    this.left.delete(spent);
-    this.others.delete(spent);
     return Promise.resolve();
   }
 }
