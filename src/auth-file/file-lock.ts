@@ -1,18 +1,9 @@
-import { dirname } from 'node:path';
 import { AuthdError } from '../errors.js';
 import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
-import { syncDirectory } from './durable.js';
+import { HeldLock } from './held-lock.js';
 import { tryKernelLock } from './kernel-lock.js';
-import {
-  describeOwner,
-  disown,
-  isSame,
-  readOwner,
-  readWord,
-  writeOwner,
-  type LockOwner,
-} from './lock-owner.js';
+import { describeOwner, disown, isSame, putDown, readOwner, readWord, type LockOwner } from './lock-owner.js';
 import { isStillAt } from './still-at.js';
 import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
 
@@ -25,16 +16,6 @@ export interface FileLockOptions {
   /** Names the running kernel: what it locks reaches exactly as far. */
   readonly machine: string;
   readonly onLost: (error: Error) => void;
-}
-
-/** The lock of one file, held. */
-export interface FileLock {
-  /** Whether another machine may have it by now. */
-  readonly isCompromised: boolean;
-  /** Looks whether it is ours still. Never rejects. */
-  confirm(): Promise<boolean>;
-  /** `keepsWord`: the file that says whose it was stays, and with it where that one's journals are. */
-  release(keepsWord: boolean): Promise<void>;
 }
 
 /** How often the lock of another machine is tried again until it is stale. */
@@ -55,7 +36,7 @@ export async function takeFileLock(
   path: string,
   options: FileLockOptions,
   statesAfter: (last: readonly string[]) => string[],
-): Promise<FileLock> {
+): Promise<HeldLock> {
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
     const lock = await tryFileLock(path, options, statesAfter);
     if (lock !== null) return lock;
@@ -68,7 +49,7 @@ async function tryFileLock(
   path: string,
   options: FileLockOptions,
   statesAfter: (last: readonly string[]) => string[],
-): Promise<FileLock | null> {
+): Promise<HeldLock | null> {
   const { fs, clock, socket, machine, sharedLocks } = options;
   const kernel = await tryKernelLock(fs, ownerPath(path));
   if (kernel === null) {
@@ -96,9 +77,7 @@ async function tryFileLock(
       self = describeOwner({ machine, flock: kernel.isFlock, socket, states }, clock.now());
       // Lost while this process stood still: what is written there by now is the next one's.
       if (!(await shared.confirm())) throw heldBy(path, last, machine);
-      await writeOwner(kernel.file, self);
-      // After a loss of power it tells a successor where to look for what was under way.
-      await syncDirectory(fs, dirname(path));
+      await putDown(fs, ownerPath(path), kernel.file, self);
       // Only now: whoever removes it later than this reads who has it before he goes on.
       if (!(await shared.confirm())) {
         // Whoever read that we had it would take the lock of the one that has it for a dead one's.
@@ -110,23 +89,7 @@ async function tryFileLock(
       await shared.release();
       throw error;
     }
-    return {
-      get isCompromised() {
-        return shared.isCompromised;
-      },
-      confirm: () => shared.confirm(),
-      async release(keepsWord) {
-        try {
-          // First, while nobody else can have written it: one that was lost may be another machine's by now.
-          const owner = keepsWord ? null : await readOwner(fs, ownerPath(path)).catch(() => null);
-          if ((await shared.confirm()) && isSame(self, owner)) {
-            await fs.unlink(ownerPath(path)).catch(() => undefined);
-          }
-        } finally {
-          await shared.release().finally(() => kernel.release());
-        }
-      },
-    };
+    return new HeldLock({ fs, path: ownerPath(path), kernel, shared, self, statesAfter });
   } catch (error) {
     await kernel.release();
     throw error;

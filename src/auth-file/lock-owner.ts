@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { systemErrorCode } from '../errors.js';
 import type { FileSystem, OpenFile } from '../os/file-system.js';
-import { writeAll } from './durable.js';
+import { syncDirectory, writeAll } from './durable.js';
 import { readText } from './read-text.js';
 
 /** Where the journals are of whoever has it, and of daemons before him that were killed. */
@@ -75,8 +76,10 @@ export function isSame(one: LockOwner | null, other: LockOwner | null): boolean 
   return one.pid === other.pid && one.machine === other.machine && one.since === other.since;
 }
 
-export function writeOwner(file: OpenFile, owner: LockOwner): Promise<void> {
-  return writeWord(file, owner);
+/** `file` is open at `path`. After a loss of power as well it tells a successor where to look for what was under way. */
+export async function putDown(fs: FileSystem, path: string, file: OpenFile, owner: LockOwner): Promise<void> {
+  await writeWord(file, owner);
+  await syncDirectory(fs, dirname(path));
 }
 
 /** Says that nobody is known to have it, and still where journals are. */

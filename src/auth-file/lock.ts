@@ -1,6 +1,7 @@
 import { Turns } from '../core/turns.js';
 import { AuthdError, describeError } from '../errors.js';
-import { takeFileLock, type FileLock, type FileLockOptions } from './file-lock.js';
+import { takeFileLock, type FileLockOptions } from './file-lock.js';
+import type { HeldLock } from './held-lock.js';
 import { locateEntry, locateRealFile } from './locate.js';
 
 export interface AccountLockOptions extends FileLockOptions {
@@ -22,7 +23,7 @@ export class AccountLock {
   readonly #options: AccountLockOptions;
   /** Who asks while somebody else is taking the lock must not meet himself. */
   readonly #turns = new Turns();
-  #locks: ReadonlyMap<string, FileLock> = new Map();
+  #locks: ReadonlyMap<string, HeldLock> = new Map();
   /** Where our word has told of our journals, and is to go on telling: some may be left, also while the lock is not held. */
   #told: readonly string[] = [];
   #tenure: object | null = null;

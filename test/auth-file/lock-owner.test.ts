@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { describeOwner, readOwner, writeOwner } from '../../src/auth-file/lock-owner.js';
+import { describeOwner, readOwner, putDown } from '../../src/auth-file/lock-owner.js';
 import { systemFileSystem, type OpenFile } from '../../src/os/file-system.js';
 import { scratchDir } from '../support/scratch-dir.js';
 
@@ -12,7 +12,7 @@ const LONG = Array.from({ length: 9 }, (_, index) => `/${String(index)}${'/direc
 it('who has the lock can be read however long the paths of his state directories are', async () => {
   const path = join(await scratchDir(), 'owner');
   const owner = describeOwner({ ...SELF, states: LONG }, 0);
-  await change(path, (file) => writeOwner(file, owner));
+  await change(path, (file) => putDown(systemFileSystem, path, file, owner));
   expect(await readOwner(systemFileSystem, path)).toEqual(owner);
 });
 
@@ -21,7 +21,7 @@ it('a shorter word leaves nothing of a longer one, and one that is too long to b
   const owner = describeOwner({ ...SELF, states: ['/state'] }, 0);
   for (const before of [JSON.stringify({ states: LONG }), 'x'.repeat(100_000)]) {
     await writeFile(path, before);
-    await change(path, (file) => writeOwner(file, owner));
+    await change(path, (file) => putDown(systemFileSystem, path, file, owner));
     expect(await readOwner(systemFileSystem, path)).toEqual(owner);
   }
 });
@@ -31,7 +31,7 @@ describe.each([
   [
     'of this one',
     (path: string, states: string[]) =>
-      change(path, (file) => writeOwner(file, describeOwner({ ...SELF, states }, 0))),
+      change(path, (file) => putDown(systemFileSystem, path, file, describeOwner({ ...SELF, states }, 0))),
   ],
 ])('the word of whoever had the lock before, %s', (_who, leave) => {
   it.each([
@@ -45,7 +45,9 @@ describe.each([
       let isThrough = false;
       for (let last = 0; !isThrough; last += 1) {
         await leave(path, ['/its/state']);
-        isThrough = await change(path, (file) => writeOwner(killedAfter(last, file), next)).then(
+        isThrough = await change(path, (file) =>
+          putDown(systemFileSystem, path, killedAfter(last, file), next),
+        ).then(
           () => true,
           () => false,
         );
@@ -61,7 +63,9 @@ describe.each([
     await leave(path, ['/its/state']);
     const before: unknown = JSON.parse(await readFile(path, 'utf8'));
     const next = describeOwner({ ...SELF, states: ['/its/state', ...LONG] }, 1);
-    await expect(change(path, (file) => writeOwner(onFullDisk(file), next))).rejects.toThrow('ENOSPC');
+    await expect(
+      change(path, (file) => putDown(systemFileSystem, path, onFullDisk(file), next)),
+    ).rejects.toThrow('ENOSPC');
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(before);
   });
 });

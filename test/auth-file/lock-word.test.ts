@@ -65,6 +65,61 @@ describe('the word of the lock', () => {
   });
 });
 
+describe('the word of the lock, written over by one that stood still since it lost the lock,', () => {
+  const overwrite = (path: string): Promise<void> =>
+    writeFile(`${path}.codex-authd.owner`, JSON.stringify({ ...ELSEWHERE, states: ['/its/state'] }));
+
+  it('is put down again when the lock is confirmed, and tells where that one’s journals are as well', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    await overwrite(path);
+    expect(await lock.confirm()).toBe(true);
+    expect(await readWord(systemFileSystem, `${path}.codex-authd.owner`)).toMatchObject({
+      owner: { pid: process.pid },
+      states: ['/state', '/its/state'],
+    });
+    expect(lock.otherStates).toEqual(['/its/state']);
+  });
+
+  it('is not put down over that of whoever has the lock by now', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    await takeElsewhere(path);
+    expect(await lock.confirm()).toBe(false);
+    expect(JSON.parse(await readFile(`${path}.codex-authd.owner`, 'utf8'))).toEqual(ELSEWHERE);
+  });
+
+  it.each([
+    ['it was removed', 'ENOENT'],
+    ['the disk does not give it', 'EIO'],
+  ])('leaves the lock lost until it is taken anew, where %s', async (_what, code) => {
+    const path = join(await scratchDir(), 'auth.json');
+    let isBroken = false;
+    const fs: FileSystem = {
+      ...systemFileSystem,
+      open: (at, flags, mode) =>
+        isBroken && at.endsWith('.owner')
+          ? Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }))
+          : systemFileSystem.open(at, flags, mode),
+    };
+    const lock = new AccountLock({ ...REAL, path, fs });
+    onTestFinished(() => lock.release());
+    await lock.ensure();
+    if (code === 'EIO') isBroken = true;
+    else await rm(`${path}.codex-authd.owner`);
+    expect(await lock.confirm()).toBe(false);
+    expect(lock.held).toBe(false);
+    isBroken = false;
+    expect(await lock.ensure()).toBe('taken');
+    expect(await lock.confirm()).toBe(true);
+    expect(await readWord(systemFileSystem, `${path}.codex-authd.owner`)).toMatchObject({
+      states: ['/state'],
+    });
+  });
+});
+
 describe('the word of whoever had the lock before', () => {
   it('is not written over where the disk does not give it: it tells where his journals are', async () => {
     const path = join(await scratchDir(), 'auth.json');
