@@ -8,6 +8,8 @@ export interface Campaign {
   readonly firstSeed: number;
   readonly rotations: number;
   readonly seconds: number;
+  /** Is told after every run how many rotations there were by then. */
+  readonly onRun?: (rotations: number) => void;
 }
 
 export interface Totals {
@@ -29,7 +31,7 @@ export interface Run {
 }
 
 /** Runs one seed after the other on every core until enough has been simulated, or something is found. */
-export async function simulate({ firstSeed, rotations, seconds }: Campaign): Promise<Totals> {
+export async function simulate({ firstSeed, rotations, seconds, onRun }: Campaign): Promise<Totals> {
   const startedMs = performance.now();
   const totals = { runs: 0, rotations: 0, operations: 0, crashes: 0, faults: 0, rivalWrites: 0 };
   const violations: { seed: number; violation: string }[] = [];
@@ -48,6 +50,7 @@ export async function simulate({ firstSeed, rotations, seconds }: Campaign): Pro
         totals.crashes += report.crashes;
         totals.faults += report.faults;
         totals.rivalWrites += report.rivalWrites;
+        onRun?.(totals.rotations);
         if (report.violation !== null) violations.push({ seed, violation: report.violation });
         const isOver = totals.rotations >= rotations || elapsedSeconds() >= seconds;
         if (isOver || violations.length > 0) for (const each of workers) each.postMessage('stop');

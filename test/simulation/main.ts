@@ -17,6 +17,8 @@ const { values } = parseArgs({
   },
 });
 
+const ROTATIONS_A_LINE = 50_000;
+
 if (values.seed === undefined) {
   const { from, fresh, rotations, seconds } = values;
   const fixed = fresh && from === undefined ? [] : [Number(from ?? 0)];
@@ -28,6 +30,7 @@ if (values.seed === undefined) {
       firstSeed,
       rotations: isTimed ? Infinity : Number(rotations) / firstSeeds.length,
       seconds: Number(seconds) / firstSeeds.length,
+      onRun: reporter(firstSeed),
     });
     print(firstSeed, totals);
     for (const { seed, violation } of totals.violations) {
@@ -38,6 +41,16 @@ if (values.seed === undefined) {
   }
 } else {
   process.exitCode = (await explain(Number(values.seed))) ? 1 : 0;
+}
+
+/** A campaign may take most of an hour: now and then it says on standard error how far it is. */
+function reporter(firstSeed: number): (rotations: number) => void {
+  let told = 0;
+  return (rotations) => {
+    if (rotations < told + ROTATIONS_A_LINE) return;
+    told = rotations;
+    console.error(`from seed ${String(firstSeed)}: ${rotations.toLocaleString('en')} rotations`);
+  };
 }
 
 function print(firstSeed: number, totals: Totals): void {
