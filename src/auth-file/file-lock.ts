@@ -3,7 +3,7 @@ import { pause, type Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { HeldLock } from './held-lock.js';
 import { tryKernelLock } from './kernel-lock.js';
-import { describeOwner, disown, isSame, putDown, readOwner, readWord, type LockOwner } from './lock-owner.js';
+import { describeOwner, isSame, readOwner, readWord, type LockOwner } from './lock-owner.js';
 import { isStillAt } from './still-at.js';
 import { STALE_MS, type SharedLock, type SharedLocks } from './shared-lock.js';
 
@@ -50,7 +50,7 @@ async function tryFileLock(
   options: FileLockOptions,
   statesAfter: (last: readonly string[]) => string[],
 ): Promise<HeldLock | null> {
-  const { fs, clock, socket, machine, sharedLocks } = options;
+  const { fs, clock, socket, machine, sharedLocks, onLost } = options;
   const kernel = await tryKernelLock(fs, ownerPath(path));
   if (kernel === null) {
     const owner = await readOwner(fs, ownerPath(path)).catch(() => null);
@@ -62,7 +62,6 @@ async function tryFileLock(
     const isDead = kernel.isFlock && before?.flock === true && before.machine === machine;
     if (isDead) await sharedLocks.remove(sharedPath(path));
     const shared = await takeShared(path, options, before);
-    let self: LockOwner;
     try {
       // By another machine, when it let go: this kernel's lock is on nothing then, and no word would be read by anybody.
       if (!(await isStillAt(fs, ownerPath(path), kernel.file))) {
@@ -70,26 +69,20 @@ async function tryFileLock(
         await kernel.release();
         return null;
       }
-      const { owner: last, states: lastStates } = await readWord(fs, ownerPath(path));
+      const { owner: last, states } = await readWord(fs, ownerPath(path));
       // It was stale, and another machine's before we removed it: that one goes on, and we have to let go.
       if (isDead && !isSame(before, last)) throw heldBy(path, last, machine);
-      const states = statesAfter(lastStates);
-      self = describeOwner({ machine, flock: kernel.isFlock, socket, states }, clock.now());
+      const self = describeOwner({ machine, flock: kernel.isFlock, socket }, clock.now());
+      const lock = new HeldLock({ fs, path: ownerPath(path), kernel, shared, self, statesAfter, onLost });
       // Lost while this process stood still: what is written there by now is the next one's.
       if (!(await shared.confirm())) throw heldBy(path, last, machine);
-      await putDown(fs, ownerPath(path), kernel.file, self);
-      // Only now: whoever removes it later than this reads who has it before he goes on.
-      if (!(await shared.confirm())) {
-        // Whoever read that we had it would take the lock of the one that has it for a dead one's.
-        if (isSame(self, await readOwner(fs, ownerPath(path)))) await disown(kernel.file, self.states);
-        throw heldBy(path, null, machine);
-      }
+      if (!(await lock.tell(states))) throw heldBy(path, null, machine);
+      return lock;
     } catch (error) {
       // Nobody would let go of it later: it would be renewed for ever, and keep us out as well.
       await shared.release();
       throw error;
     }
-    return new HeldLock({ fs, path: ownerPath(path), kernel, shared, self, statesAfter });
   } catch (error) {
     await kernel.release();
     throw error;

@@ -1,6 +1,7 @@
+import { AuthdError, describeError } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import type { KernelLock } from './kernel-lock.js';
-import { isSame, putDown, readOwner, readWord, type LockOwner } from './lock-owner.js';
+import { disown, isSame, putDown, readOwner, readWord, type LockHolder } from './lock-owner.js';
 import type { SharedLock } from './shared-lock.js';
 import { isStillAt } from './still-at.js';
 
@@ -10,58 +11,82 @@ interface Holding {
   readonly path: string;
   readonly kernel: KernelLock;
   readonly shared: SharedLock;
-  /** What was put down when it was taken. */
-  readonly self: LockOwner;
-  /** Which state directories to write down, given those that somebody else has written. */
-  readonly statesAfter: (found: readonly string[]) => string[];
+  readonly self: LockHolder;
+  /** Which state directories to write down, given those that are written there. */
+  readonly statesAfter: (last: readonly string[]) => string[];
+  readonly onLost: (error: Error) => void;
 }
 
-/** The lock of one file, in both its layers, with the word beside it that says whose it is. */
+/** The lock of one file, in both its layers, with the word beside it that says whose it is and where his journals are. */
 export class HeldLock {
   readonly #holding: Holding;
-  #self: LockOwner;
   #isUntold = false;
 
   constructor(holding: Holding) {
     this.#holding = holding;
-    this.#self = holding.self;
   }
 
-  /** Whether another machine may have it by now, or nobody be told where our journals are: it is to be taken anew. */
+  /** Whether another machine may have it by now, or our word is not there any more: it is to be taken anew. */
   get isCompromised(): boolean {
     return this.#isUntold || this.#holding.shared.isCompromised;
   }
 
-  /** Looks whether it is ours still, and whether the word says so. Never rejects. */
+  /**
+   * Looks whether it is ours still, and the word as well: a process of another machine that stood still just before it wrote
+   * its own lost the lock to us, and wrote all the same. Never rejects.
+   */
   async confirm(): Promise<boolean> {
-    await this.#tellAgain().catch(() => {
+    const failure = await this.#findWord().catch(toError);
+    if (failure !== null && !this.#isUntold) {
       this.#isUntold = true;
-    });
+      this.#holding.onLost(failure);
+    }
     return (await this.#holding.shared.confirm()) && !this.#isUntold;
   }
 
-  /** `keepsWord`: the file that says whose it was stays, and with it where that one's journals are. */
+  /**
+   * Puts the word down over one that tells of the state directories `found`. Resolves to whether the lock was ours still when
+   * that was done: whoever takes it later reads of us.
+   *
+   * @throws what the file system says
+   */
+  async tell(found: readonly string[]): Promise<boolean> {
+    const { fs, path, kernel, shared, statesAfter } = this.#holding;
+    const self = { ...this.#holding.self, states: statesAfter(found) };
+    await putDown(fs, path, kernel.file, self);
+    if (await shared.confirm()) return true;
+    // Whoever read that we had it would take the lock of the one that has it for a dead one's.
+    if (isSame(self, await readOwner(fs, path))) await disown(kernel.file, self.states);
+    return false;
+  }
+
+  /** `keepsWord`: the word stays, or is put down again, for journals are left. */
   async release(keepsWord: boolean): Promise<void> {
-    const { fs, path, kernel, shared } = this.#holding;
+    const { fs, path, kernel, shared, self } = this.#holding;
     try {
       // First, while nobody else can have written it: one that was lost may be another machine's by now.
-      const owner = keepsWord ? null : await readOwner(fs, path).catch(() => null);
-      if ((await shared.confirm()) && isSame(this.#self, owner)) {
-        await fs.unlink(path).catch(() => undefined);
+      const { owner, states } = await readWord(fs, path);
+      if (isSame(self, owner) !== keepsWord && (await shared.confirm())) {
+        await (keepsWord ? this.tell(states) : fs.unlink(path));
       }
+    } catch {
+      // Whoever comes next reads what is there.
     } finally {
       await shared.release().finally(() => kernel.release());
     }
   }
 
-  /** A process of another machine that stood still just before it wrote its word lost the lock to us, and wrote all the same. */
-  async #tellAgain(): Promise<void> {
-    const { fs, path, kernel, shared, statesAfter } = this.#holding;
-    const { owner, states } = await readWord(fs, path);
-    if (isSame(this.#self, owner) || !(await shared.confirm())) return;
-    this.#self = { ...this.#self, states: statesAfter(states) };
-    await putDown(fs, path, kernel.file, this.#self);
-    // Or the file was removed: what is told in ours is read by nobody then.
-    if (!(await isStillAt(fs, path, kernel.file))) this.#isUntold = true;
+  /** Null if our word is at its place. */
+  async #findWord(): Promise<Error | null> {
+    const { fs, path, kernel, self } = this.#holding;
+    const isInPlace = await isStillAt(fs, path, kernel.file);
+    if (isInPlace && isSame(self, await readOwner(fs, path))) return null;
+    return new AuthdError('already_running', `${path} no longer says that this daemon has the lock`, {
+      hint: 'nothing: the lock is taken anew before a token is sent',
+    });
   }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(describeError(error));
 }

@@ -23,6 +23,7 @@ const OwnerSchema = v.object({
 
 /** Who holds the lock of an account, as the file beside the lock says. */
 export type LockOwner = v.InferOutput<typeof OwnerSchema>;
+export type LockHolder = Omit<LockOwner, 'states'>;
 
 /** What the file beside the lock says. */
 export interface LockWord {
@@ -38,9 +39,9 @@ const BLOCK_BYTES = 4096;
 
 /** Who is about to be written down: this process, beside what he says of himself. */
 export function describeOwner(
-  self: Pick<LockOwner, 'machine' | 'flock' | 'socket' | 'states'>,
+  self: Pick<LockOwner, 'machine' | 'flock' | 'socket'>,
   nowMs: number,
-): LockOwner {
+): LockHolder {
   return { pid: process.pid, host: hostname(), ...self, since: new Date(nowMs).toISOString() };
 }
 
@@ -71,7 +72,7 @@ export async function readOwner(fs: FileSystem, path: string): Promise<LockOwner
 }
 
 /** Whether both are the same process, having the lock for the same time. */
-export function isSame(one: LockOwner | null, other: LockOwner | null): boolean {
+export function isSame(one: LockHolder | null, other: LockHolder | null): boolean {
   if (one === null || other === null) return one === other;
   return one.pid === other.pid && one.machine === other.machine && one.since === other.since;
 }

@@ -133,7 +133,10 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
  * of it.
  */
 function isOwn503({ status, body }: { status: number; body: string }, json: object | null): boolean {
-  return status === 503 && ((json !== null && 'error' in json) || BARE_503.test(body.trim()));
+  return (
+    status === 503 &&
+    ((json !== null && 'error' in json && json.error !== null) || BARE_503.test(body.trim()))
+  );
 }
 
 function readSuccess(status: number, body: Record<string, unknown> | null): Outcome {

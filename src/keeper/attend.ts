@@ -14,15 +14,22 @@ export function attend(
       const send = await endpoint.prepare();
       return async (refreshToken, onBytes, mayLeave) => {
         let learnFrom = time.timeRequest();
-        const answer = await send(refreshToken, onBytes, async () => {
-          if (!(await mayLeave())) return false;
+        let isOver = false;
+        const mayLeaveNow = async (): Promise<boolean> => {
+          // The disk may keep us waiting for longer than the way there may take.
+          if (!(await mayLeave()) || isOver) return false;
           onLeave();
           // Not before: the machine may have slept while the connection was made.
           learnFrom = time.timeRequest();
           return true;
-        });
-        learnFrom(answer);
-        return answer;
+        };
+        try {
+          const answer = await send(refreshToken, onBytes, mayLeaveNow);
+          learnFrom(answer);
+          return answer;
+        } finally {
+          isOver = true;
+        }
       };
     },
   };

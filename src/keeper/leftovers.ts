@@ -21,7 +21,7 @@ const OLDEST_CREDIBLE_MS = Date.parse('2026-01-01T00:00:00Z');
 
 export interface LeftoversOptions {
   readonly account: string;
-  readonly authFile: Pick<AuthFilePort, 'confirm'>;
+  readonly authFile: Pick<AuthFilePort, 'confirm' | 'read'>;
   readonly journal: JournalPort;
   readonly contents: Contents;
   readonly time: ServerTime;
@@ -94,8 +94,10 @@ export class Leftovers {
     if (!isQuiet() || !(await this.#remember(left))) return false;
     try {
       if (contents.ledger.login.kind !== 'none') await authFile.confirm();
-      // Somebody may have put its own file back meanwhile.
-      if (!isQuiet() || this.#isWanted(left)) return false;
+      // Somebody may have put its own file back meanwhile, and this daemon have seen it or not.
+      const reading = await authFile.read();
+      const isKnown = reading.kind !== 'unsettled' && reading.stamp === contents.stamp;
+      if (!isKnown || !isQuiet() || this.#isWanted(left)) return false;
       contents.forget(spent);
       await journal.clear(spent);
       return true;

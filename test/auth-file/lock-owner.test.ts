@@ -11,14 +11,14 @@ const LONG = Array.from({ length: 9 }, (_, index) => `/${String(index)}${'/direc
 
 it('who has the lock can be read however long the paths of his state directories are', async () => {
   const path = join(await scratchDir(), 'owner');
-  const owner = describeOwner({ ...SELF, states: LONG }, 0);
+  const owner = { ...describeOwner(SELF, 0), states: LONG };
   await change(path, (file) => putDown(systemFileSystem, path, file, owner));
   expect(await readOwner(systemFileSystem, path)).toEqual(owner);
 });
 
 it('a shorter word leaves nothing of a longer one, and one that is too long to be read is none', async () => {
   const path = join(await scratchDir(), 'owner');
-  const owner = describeOwner({ ...SELF, states: ['/state'] }, 0);
+  const owner = { ...describeOwner(SELF, 0), states: ['/state'] };
   for (const before of [JSON.stringify({ states: LONG }), 'x'.repeat(100_000)]) {
     await writeFile(path, before);
     await change(path, (file) => putDown(systemFileSystem, path, file, owner));
@@ -31,7 +31,7 @@ describe.each([
   [
     'of this one',
     (path: string, states: string[]) =>
-      change(path, (file) => putDown(systemFileSystem, path, file, describeOwner({ ...SELF, states }, 0))),
+      change(path, (file) => putDown(systemFileSystem, path, file, { ...describeOwner(SELF, 0), states })),
   ],
 ])('the word of whoever had the lock before, %s', (_who, leave) => {
   it.each([
@@ -41,7 +41,7 @@ describe.each([
     'tells where his journals are also if its successor is killed while he writes his own: %s',
     async (_length, states) => {
       const path = join(await scratchDir(), 'owner');
-      const next = describeOwner({ ...SELF, states: ['/its/state', ...states] }, 1);
+      const next = { ...describeOwner(SELF, 1), states: ['/its/state', ...states] };
       let isThrough = false;
       for (let last = 0; !isThrough; last += 1) {
         await leave(path, ['/its/state']);
@@ -62,7 +62,7 @@ describe.each([
     const path = join(await scratchDir(), 'owner');
     await leave(path, ['/its/state']);
     const before: unknown = JSON.parse(await readFile(path, 'utf8'));
-    const next = describeOwner({ ...SELF, states: ['/its/state', ...LONG] }, 1);
+    const next = { ...describeOwner(SELF, 1), states: ['/its/state', ...LONG] };
     await expect(
       change(path, (file) => putDown(systemFileSystem, path, onFullDisk(file), next)),
     ).rejects.toThrow('ENOSPC');

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AccountLock } from '../../src/auth-file/lock.js';
@@ -65,58 +65,109 @@ describe('the word of the lock', () => {
   });
 });
 
-describe('the word of the lock, written over by one that stood still since it lost the lock,', () => {
+describe('the word of the lock, written over by one that stood still since it lost the lock', () => {
   const overwrite = (path: string): Promise<void> =>
     writeFile(`${path}.codex-authd.owner`, JSON.stringify({ ...ELSEWHERE, states: ['/its/state'] }));
 
-  it('is put down again when the lock is confirmed, and tells where that one’s journals are as well', async () => {
+  it('makes the lock lost until it is taken anew, and that one’s journals are known of then', async () => {
     const path = join(await scratchDir(), 'auth.json');
-    const lock = lockOf(path);
+    const lost: string[] = [];
+    const lock = new AccountLock({ ...REAL, path, onLost: (error) => lost.push(error.message) });
+    onTestFinished(() => lock.release());
     await lock.ensure();
-    await overwrite(path);
     expect(await lock.confirm()).toBe(true);
+    await overwrite(path);
+    expect(await lock.confirm()).toBe(false);
+    expect(lock.held).toBe(false);
+    expect(await lock.confirm()).toBe(false);
+    expect(lost).toEqual([expect.stringContaining('auth.json.codex-authd.owner')]);
+    expect(await lock.ensure()).toBe('taken');
+    expect(await lock.confirm()).toBe(true);
+    expect(lock.otherStates).toEqual(['/its/state']);
     expect(await readWord(systemFileSystem, `${path}.codex-authd.owner`)).toMatchObject({
       owner: { pid: process.pid },
       states: ['/state', '/its/state'],
     });
-    expect(lock.otherStates).toEqual(['/its/state']);
   });
 
-  it('is not put down over that of whoever has the lock by now', async () => {
+  it('is put down again where the lock is let go of, and a journal is left', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    await overwrite(path);
+    await lock.release(true);
+    const next = new AccountLock({ ...REAL, path, stateDirectory: '/next' });
+    onTestFinished(() => next.release());
+    await next.ensure();
+    expect(next.otherStates).toContain('/state');
+  });
+
+  it('is left as it is by one that has lost the lock meanwhile', async () => {
     const path = join(await scratchDir(), 'auth.json');
     const lock = lockOf(path);
     await lock.ensure();
     await takeElsewhere(path);
     expect(await lock.confirm()).toBe(false);
+    await lock.release(true);
     expect(JSON.parse(await readFile(`${path}.codex-authd.owner`, 'utf8'))).toEqual(ELSEWHERE);
+    expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
   });
 
-  it.each([
-    ['it was removed', 'ENOENT'],
-    ['the disk does not give it', 'EIO'],
-  ])('leaves the lock lost until it is taken anew, where %s', async (_what, code) => {
+  it('is nobody’s where the lock was lost at the very moment of putting it down again', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    let isToBeLost = false;
+    const lock = lockWith(path, {
+      async take(at, onLost) {
+        const taken = await sharedLocks.take(at, onLost);
+        if (taken === null) return null;
+        const confirm = async (): Promise<boolean> => {
+          const isOurs = await taken.confirm();
+          if (isToBeLost) await takeElsewhere(path);
+          isToBeLost = false;
+          return isOurs;
+        };
+        return { isCompromised: false, confirm, release: () => taken.release() };
+      },
+    });
+    await lock.ensure();
+    await overwrite(path);
+    isToBeLost = true;
+    await lock.release(true);
+    expect(await readWord(systemFileSystem, `${path}.codex-authd.owner`)).toEqual({
+      owner: null,
+      states: ['/state', '/its/state'],
+    });
+    expect(await readdir(join(path, '..'))).toContain('auth.json.codex-authd.lock');
+  });
+});
+
+describe('a lock is lost until it is taken anew', () => {
+  it.each<[string, (path: string) => Promise<void>, string | null]>([
+    ['was removed', (path) => rm(path), null],
+    ['was replaced by a copy of it', replaceByCopy, null],
+    ['is not given by the disk', () => Promise.resolve(), 'EIO'],
+  ])('where its word %s', async (_what, change, code) => {
     const path = join(await scratchDir(), 'auth.json');
     let isBroken = false;
     const fs: FileSystem = {
       ...systemFileSystem,
       open: (at, flags, mode) =>
-        isBroken && at.endsWith('.owner')
+        isBroken && code !== null && at.endsWith('.owner')
           ? Promise.reject(Object.assign(new Error(`${code}: it failed`), { code }))
           : systemFileSystem.open(at, flags, mode),
     };
     const lock = new AccountLock({ ...REAL, path, fs });
     onTestFinished(() => lock.release());
     await lock.ensure();
-    if (code === 'EIO') isBroken = true;
-    else await rm(`${path}.codex-authd.owner`);
+    await change(`${path}.codex-authd.owner`);
+    isBroken = true;
     expect(await lock.confirm()).toBe(false);
     expect(lock.held).toBe(false);
     isBroken = false;
     expect(await lock.ensure()).toBe('taken');
     expect(await lock.confirm()).toBe(true);
-    expect(await readWord(systemFileSystem, `${path}.codex-authd.owner`)).toMatchObject({
-      states: ['/state'],
-    });
+    const word = await readWord(systemFileSystem, `${path}.codex-authd.owner`);
+    expect(word).toMatchObject({ owner: { pid: process.pid }, states: ['/state'] });
   });
 });
 
@@ -227,3 +278,9 @@ describe('the lock of a daemon of this machine that was killed, if another machi
     expect(next.otherStates).toEqual(['/its/state']);
   });
 });
+
+/** As a tool does that synchronizes directories. */
+async function replaceByCopy(path: string): Promise<void> {
+  await copyFile(path, `${path}.copy`);
+  await rename(`${path}.copy`, path);
+}

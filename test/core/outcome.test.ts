@@ -143,6 +143,7 @@ describe('a 503', () => {
     '"Service Unavailable"',
     '{"message":"Service Unavailable"}',
     '{"error":',
+    '{"error":null,"message":"upstream timed out"}',
   ];
 
   it('in the endpoint’s own words, or in none, says that the request was not carried out', () => {

@@ -153,6 +153,53 @@ describe('an answer in the journal whose file is gone', () => {
     expect(world.server.sent).toEqual([]);
   });
 
+  it.each<[string, (world: World, keeper: Keeper, own: string) => Promise<void>]>([
+    [
+      'its own file is put back',
+      (world, _keeper, own) => {
+        world.file.text = own;
+        return Promise.resolve();
+      },
+    ],
+    [
+      'its own file is put back, and seen',
+      (world, keeper, own) => {
+        world.file.text = own;
+        return keeper.observe();
+      },
+    ],
+    [
+      'the lock is lost',
+      (world) => {
+        world.lock.held = false;
+        return Promise.resolve();
+      },
+    ],
+  ])('is kept where %s while that login is made durable', async (_what, meanwhile) => {
+    const world = new World();
+    leave(world, { access_token: jwtOf(world, 'mine'), refresh_token: 'refresh-2' });
+    const own = ofAccount(world, 'mine', 'refresh-1');
+    world.file.text = ofAccount(world, 'other', 'refresh-other');
+    const keeper = await world.keeper();
+    const { open, opened } = gate();
+    world.file.confirming = opened;
+    world.file.text = ofAccount(world, 'mine', 'refresh-new');
+    const seen = keeper.observe();
+    await world.clock.advance(0);
+    const ticked = keeper.tick();
+    await world.clock.advance(SECOND);
+    await meanwhile(world, keeper, own);
+    open();
+    await Promise.all([seen, ticked]);
+    await world.clock.advance(0);
+    world.lock.held = true;
+    world.file.text = own;
+    await keeper.observe();
+    await world.clock.advance(SECOND);
+    expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
+    expect(world.server.sent).toEqual([]);
+  });
+
   it('is kept for its account while another one, to which somebody switches, is being entered', async () => {
     const world = new World();
     leave(world, { access_token: jwtOf(world, 'mine', DAY), refresh_token: 'refresh-2' });

@@ -157,6 +157,8 @@ class VirtualFile implements AuthFilePort {
   failAfterRename: Error[] = [];
   /** What making durable what others wrote fails with. */
   unconfirmed: Error[] = [];
+  /** Settles when the disk has time for that. */
+  confirming: Promise<void> = Promise.resolve();
   /** How often what is in the directory was made durable. */
   confirmed = 0;
   /** Whether a writer is in the middle of it: nothing can be said of the file then. */
@@ -201,11 +203,12 @@ class VirtualFile implements AuthFilePort {
     });
   }
 
-  confirm(): Promise<void> {
+  async confirm(): Promise<void> {
+    await this.confirming;
     const failure = this.unconfirmed.shift();
-    if (failure !== undefined) return Promise.reject(failure);
+    if (failure !== undefined) throw failure;
+    if (this.text === null) throw new Error('ENOENT');
     this.confirmed += 1;
-    return Promise.resolve();
   }
 }
 

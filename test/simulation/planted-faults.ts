@@ -152,7 +152,7 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
       path.endsWith('.owner') ? { ...file, tryLock: () => Promise.resolve(true) } : file,
     )({ ...surroundings, sharedLocks: { ...surroundings.sharedLocks, take: () => Promise.resolve(LOCK) } }),
   'send without asking whether the lease is still its own': (surroundings) => ({
-    ...surroundings,
+    ...onFiles(readingOwnWord())(surroundings),
     sharedLocks: {
       ...surroundings.sharedLocks,
       async take(path) {
@@ -261,6 +261,28 @@ const LOCK = {
   confirm: () => Promise.resolve(true),
   release: () => Promise.resolve(),
 };
+
+/** Of the owner's file: whoever wrote it once reads that ever after. */
+function readingOwnWord(): (file: OpenFile, path: string) => OpenFile {
+  const told = new Map<string, Uint8Array>();
+  return (file, path) => {
+    if (!path.endsWith('.owner')) return file;
+    return {
+      ...file,
+      write(bytes, at) {
+        if (at === 0) told.set(path, bytes.slice());
+        return file.write(bytes, at);
+      },
+      read(into, at) {
+        const word = told.get(path);
+        if (word === undefined) return file.read(into, at);
+        const piece = word.subarray(at, at + into.length);
+        into.set(piece);
+        return Promise.resolve(piece.length);
+      },
+    };
+  };
+}
 
 function onFileSystem(change: (fs: FileSystem) => FileSystem): (surroundings: Surroundings) => Surroundings {
   return (surroundings) => ({ ...surroundings, fs: change(surroundings.fs) });
