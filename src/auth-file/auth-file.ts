@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
 import type { Reading } from '../core/reading.js';
-import { AuthdError, describeError } from '../errors.js';
+import { AuthdError, describeError, systemErrorCode } from '../errors.js';
 import type { Clock } from '../os/clock.js';
 import type { FileSystem } from '../os/file-system.js';
 import { withCodexLocks } from './codex-locks.js';
-import { syncDirectory, syncNamed } from './durable.js';
+import { syncDirectory, syncFile } from './durable.js';
 import { findHindrance } from './hindrance.js';
 import { locateRealFile } from './locate.js';
 import { readSettled } from './read-settled.js';
@@ -53,15 +53,17 @@ export class AuthFile {
   }
 
   /**
-   * Makes durable what is in the file now, which others wrote and need not have synced.
+   * Makes durable what is in the file now, which others wrote and need not have synced; or that there is none.
    *
-   * @throws if the file system fails, or there is no file
+   * @throws if the file system fails
    */
   async confirm(): Promise<void> {
     const realPath = await this.#locate();
-    await syncNamed(this.#fs, realPath);
+    await unlessAbsent(syncFile(this.#fs, realPath));
     // The link to it may be another one since a moment ago.
-    if (dirname(realPath) !== dirname(this.path)) await syncDirectory(this.#fs, dirname(this.path));
+    for (const directory of new Set([dirname(realPath), dirname(this.path)])) {
+      await unlessAbsent(syncDirectory(this.#fs, directory));
+    }
   }
 
   async #locate(): Promise<string> {
@@ -73,5 +75,14 @@ export class AuthFile {
         cause: error,
       });
     }
+  }
+}
+
+/** What is not there has nothing to be made durable. */
+async function unlessAbsent(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) throw error;
   }
 }

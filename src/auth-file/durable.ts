@@ -32,10 +32,9 @@ export async function syncDirectory(fs: FileSystem, path: string): Promise<void>
   await sync(fs, path, DIRECTORY_FLAGS);
 }
 
-/** Makes a file outlive a loss of power, what is in it and its name, whoever wrote it. */
-export async function syncNamed(fs: FileSystem, path: string): Promise<void> {
+/** Makes what is in a file outlive a loss of power, whoever wrote it. */
+export async function syncFile(fs: FileSystem, path: string): Promise<void> {
   await sync(fs, path, FILE_FLAGS);
-  await syncDirectory(fs, dirname(path));
 }
 
 async function sync(fs: FileSystem, path: string, flags: number): Promise<void> {

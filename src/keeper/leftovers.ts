@@ -86,14 +86,14 @@ export class Leftovers {
 
   /**
    * Whether it is gone. The record comes first: until it is written, the journal tells that the token is spent, or may be. So
-   * does the login that it gives way to: a loss of power could undo that, and this one would be wanted again.
+   * does what it gives way to, another login or none: a loss of power could undo that, and this one would be wanted again.
    */
   async #drop(left: Recovery): Promise<boolean> {
     const { account, authFile, journal, contents, isQuiet, log } = this.#options;
     const { spent } = left;
     if (!isQuiet() || !(await this.#remember(left))) return false;
     try {
-      if (contents.ledger.login.kind !== 'none') await authFile.confirm();
+      await authFile.confirm();
       // Somebody may have put its own file back meanwhile, and this daemon have seen it or not.
       const reading = await authFile.read();
       const isKnown = reading.kind !== 'unsettled' && reading.stamp === contents.stamp;

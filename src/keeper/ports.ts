@@ -24,9 +24,9 @@ export interface AuthFilePort {
    */
   stage(size: number, isLockHeld: () => boolean): Promise<StagePort>;
   /**
-   * Makes durable what is in the file now, which others wrote and need not have synced.
+   * Makes durable what is in the file now, which others wrote and need not have synced; or that there is none.
    *
-   * @throws if the file system fails, or there is no file
+   * @throws if the file system fails
    */
   confirm(): Promise<void>;
 }

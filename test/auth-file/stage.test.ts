@@ -1,11 +1,13 @@
 import {
   chown,
   lstat,
+  mkdir,
   readFile,
   readdir,
   readlink,
   rename,
   rm,
+  rmdir,
   stat,
   symlink,
   writeFile,
@@ -119,10 +121,20 @@ describe('committing a new auth.json', () => {
     await symlink(real, path);
     const { fs, steps } = recordingFileSystem();
     const file = new AuthFile(path, fs, systemClock);
-    await expect(file.confirm()).rejects.toMatchObject({ code: 'ENOENT' });
     await writeFile(real, 'theirs');
     await file.confirm();
     expect(steps).toEqual([`sync ${real}`, `sync ${elsewhere}`, `sync ${home}`]);
+  });
+
+  it('makes durable that another has removed it, or its directory as well', async () => {
+    const home = join(await scratchDir(), 'home');
+    await mkdir(home);
+    const { fs, steps } = recordingFileSystem();
+    const file = new AuthFile(join(home, 'auth.json'), fs, systemClock);
+    await file.confirm();
+    expect(steps).toEqual([`sync ${home}`]);
+    await rmdir(home);
+    await file.confirm();
   });
 
   it('stores a shorter and a longer text than was made room for', async () => {

@@ -276,6 +276,22 @@ describe('an answer in the journal whose file is gone', () => {
     expect(world.server.sent).toEqual(['refresh-1']);
   });
 
+  it('is kept until its absence outlives a loss of power, which would bring it back', async () => {
+    const { world } = await vanished();
+    const successor = await world.keeper();
+    await world.clock.advance(30 * DAY);
+    world.file.unconfirmed = [new Error('EIO')];
+    await world.clock.advance(HOUR);
+    await successor.tick();
+    await world.clock.advance(0);
+    expect(world.file.unconfirmed).toEqual([]);
+    expect(world.journal.left.size).toBe(1);
+    await world.clock.advance(HOUR);
+    await successor.tick();
+    await world.clock.advance(0);
+    expect(world.journal.left.size).toBe(0);
+  });
+
   it('is dropped at the start of a daemon that finds it as old', async () => {
     const world = new World();
     world.logIn(HOUR);
