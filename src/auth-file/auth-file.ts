@@ -61,9 +61,14 @@ export class AuthFile {
     const realPath = await this.#locate();
     await unlessAbsent(syncFile(this.#fs, realPath));
     // The link to it may be another one since a moment ago.
-    for (const directory of new Set([dirname(realPath), dirname(this.path)])) {
-      await unlessAbsent(syncDirectory(this.#fs, directory));
-    }
+    for (const directory of new Set([dirname(realPath), dirname(this.path)]))
+      await this.#syncNames(directory);
+  }
+
+  /** Of a directory, or of the one that says that it is not there. */
+  async #syncNames(directory: string): Promise<void> {
+    const isSynced = await unlessAbsent(syncDirectory(this.#fs, directory));
+    if (!isSynced && directory !== dirname(directory)) await this.#syncNames(dirname(directory));
   }
 
   async #locate(): Promise<string> {
@@ -78,11 +83,13 @@ export class AuthFile {
   }
 }
 
-/** What is not there has nothing to be made durable. */
-async function unlessAbsent(work: Promise<void>): Promise<void> {
+/** False if there is nothing. */
+async function unlessAbsent(work: Promise<void>): Promise<boolean> {
   try {
     await work;
+    return true;
   } catch (error) {
-    if (!['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) throw error;
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return false;
+    throw error;
   }
 }

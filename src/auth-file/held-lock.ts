@@ -60,7 +60,7 @@ export class HeldLock {
     return false;
   }
 
-  /** `keepsWord`: the word stays, or is put down again, for journals are left. */
+  /** `keepsWord`: the word stays, or is put down again where it was written over, for journals are left. */
   async release(keepsWord: boolean): Promise<void> {
     const { fs, path, kernel, shared, self } = this.#holding;
     try {

@@ -50,14 +50,15 @@ export class Leftovers {
 
   /** Drops what nobody waits for, or for too long; looks after `outdate`, and once an hour. Never rejects. */
   async sweep(): Promise<void> {
-    const { account, journal, contents, time, log } = this.#options;
-    if (!this.#options.isQuiet() || contents.isBlind) return;
+    const { account, isQuiet, journal, time, log } = this.#options;
+    if (!isQuiet() || this.#isBlind()) return;
     if (time.monotonicMs() - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = time.monotonicMs();
     try {
       await journal.sweep().catch(() => undefined);
       for (const left of await recover(journal, time.now())) {
         const { spent } = left;
+        if (this.#isBlind()) return;
         if (this.#takeUp(left) || !left.isOwn || this.#isWanted(left)) continue;
         const isOld = this.#ageMs(left) > LONGEST_WAIT_MS;
         if (!isOld && !this.#isOver(left)) continue;
@@ -70,6 +71,11 @@ export class Leftovers {
     } catch (error) {
       log.warn({ account, reason: describeError(error) }, 'the journal cannot be read');
     }
+  }
+
+  /** Whether nobody can read the file of this moment, which may wait for something. */
+  #isBlind(): boolean {
+    return this.#options.contents.isBlind;
   }
 
   /** How long it has waited at least: by the server's clock too, where its tokens tell it; by our own eyes else. */
@@ -91,13 +97,15 @@ export class Leftovers {
   async #drop(left: Recovery): Promise<boolean> {
     const { account, authFile, journal, contents, isQuiet, log } = this.#options;
     const { spent } = left;
+    // Of what it was decided on.
+    const { stamp } = contents;
     if (!isQuiet() || !(await this.#remember(left))) return false;
     try {
       await authFile.confirm();
-      // Somebody may have put its own file back meanwhile, and this daemon have seen it or not.
+      // Somebody may have put its own file back meanwhile, whether this daemon has seen that or not, and can read it or not.
       const reading = await authFile.read();
-      const isKnown = reading.kind !== 'unsettled' && reading.stamp === contents.stamp;
-      if (!isKnown || !isQuiet() || this.#isWanted(left)) return false;
+      const isUnchanged = reading.kind !== 'unsettled' && reading.stamp === stamp && contents.stamp === stamp;
+      if (!isUnchanged || !isQuiet()) return false;
       contents.forget(spent);
       await journal.clear(spent);
       return true;

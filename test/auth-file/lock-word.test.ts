@@ -76,9 +76,14 @@ describe('the word of the lock, written over by one that stood still since it lo
     onTestFinished(() => lock.release());
     await lock.ensure();
     expect(await lock.confirm()).toBe(true);
+    const word = await readFile(`${path}.codex-authd.owner`, 'utf8');
     await overwrite(path);
     expect(await lock.confirm()).toBe(false);
     expect(lock.held).toBe(false);
+    // Also where it is back by itself: somebody may have had the lock in between.
+    await writeFile(`${path}.codex-authd.owner`, word);
+    expect(await lock.confirm()).toBe(false);
+    await overwrite(path);
     expect(await lock.confirm()).toBe(false);
     expect(lost).toEqual([expect.stringContaining('auth.json.codex-authd.owner')]);
     expect(await lock.ensure()).toBe('taken');
@@ -142,6 +147,17 @@ describe('the word of the lock, written over by one that stood still since it lo
 });
 
 describe('a lock is lost until it is taken anew', () => {
+  it('where another lease lies in the place of its own, whatever the word says', async () => {
+    const path = join(await scratchDir(), 'auth.json');
+    const lock = lockOf(path);
+    await lock.ensure();
+    const word = await readFile(`${path}.codex-authd.owner`, 'utf8');
+    await takeElsewhere(path);
+    await writeFile(`${path}.codex-authd.owner`, word);
+    expect(await lock.confirm()).toBe(false);
+    expect(lock.held).toBe(false);
+  });
+
   it.each<[string, (path: string) => Promise<void>, string | null]>([
     ['was removed', (path) => rm(path), null],
     ['was replaced by a copy of it', replaceByCopy, null],

@@ -126,15 +126,21 @@ describe('committing a new auth.json', () => {
     expect(steps).toEqual([`sync ${real}`, `sync ${elsewhere}`, `sync ${home}`]);
   });
 
-  it('makes durable that another has removed it, or its directory as well', async () => {
-    const home = join(await scratchDir(), 'home');
-    await mkdir(home);
+  it('makes durable that another has removed it, its directory as well, or put a file in the place of that', async () => {
+    const base = await scratchDir();
+    const home = join(base, 'codex', 'home');
+    await mkdir(home, { recursive: true });
     const { fs, steps } = recordingFileSystem();
     const file = new AuthFile(join(home, 'auth.json'), fs, systemClock);
     await file.confirm();
-    expect(steps).toEqual([`sync ${home}`]);
     await rmdir(home);
     await file.confirm();
+    await writeFile(home, '');
+    await file.confirm();
+    await rm(join(base, 'codex'), { recursive: true });
+    await file.confirm();
+    const parent = join(base, 'codex');
+    expect(steps).toEqual([`sync ${home}`, `sync ${parent}`, `sync ${parent}`, `sync ${base}`]);
   });
 
   it('stores a shorter and a longer text than was made room for', async () => {

@@ -169,6 +169,36 @@ describe('an answer in the journal whose file is gone', () => {
       },
     ],
     [
+      'its own file is put back, and seen, and cannot be written,',
+      (world, keeper, own) => {
+        world.file.text = own;
+        world.file.refusal = new AuthdError('storage', 'no space left');
+        return keeper.observe();
+      },
+    ],
+    [
+      'its own file is put back, and cannot be read,',
+      (world, keeper, own) => {
+        world.file.text = own;
+        world.file.isUnreadable = true;
+        return keeper.observe();
+      },
+    ],
+    [
+      'the file is being written',
+      (world) => {
+        world.file.isUnsettled = true;
+        return Promise.resolve();
+      },
+    ],
+    [
+      'another account takes its place, and is seen,',
+      (world, keeper) => {
+        world.file.text = ofAccount(world, 'other', 'refresh-other');
+        return keeper.observe();
+      },
+    ],
+    [
       'the lock is lost',
       (world) => {
         world.lock.held = false;
@@ -193,9 +223,12 @@ describe('an answer in the journal whose file is gone', () => {
     await Promise.all([seen, ticked]);
     await world.clock.advance(0);
     world.lock.held = true;
+    world.file.isUnreadable = false;
+    world.file.isUnsettled = false;
+    world.file.refusal = null;
     world.file.text = own;
     await keeper.observe();
-    await world.clock.advance(SECOND);
+    await world.clock.advance(MINUTE);
     expect(refreshTokenIn(world.file.text)).toBe('refresh-2');
     expect(world.server.sent).toEqual([]);
   });
