@@ -39,12 +39,16 @@ export class AccountLock {
     return this.#tenure !== null && [...this.#locks.values()].every((lock) => !lock.isCompromised);
   }
 
-  /** Looks whether it is held still: another machine may have taken it a moment ago. Never rejects. */
+  /**
+   * Looks whether it is held still, and is the one of where the file lies now: another machine may have taken it a moment ago,
+   * or a link been turned. Never rejects.
+   */
   async confirm(): Promise<boolean> {
     const { tenure } = this;
     const locks = [...this.#locks.values()];
+    const isInPlace = await this.#isInPlace().catch(() => false);
     const confirmed = await Promise.all(locks.map((lock) => lock.confirm()));
-    return tenure !== null && tenure === this.tenure && confirmed.every(Boolean);
+    return tenure !== null && tenure === this.tenure && isInPlace && confirmed.every(Boolean);
   }
 
   /** Which taking of the lock this is: another one after every break. Null if it is not taken. */
@@ -83,7 +87,7 @@ export class AccountLock {
   async #ensure(): Promise<'held' | 'taken'> {
     const paths = await this.#locate();
     try {
-      const isHeld = this.held && paths.join('\0') === [...this.#locks.keys()].join('\0');
+      const isHeld = this.held && this.#isOf(paths);
       if (!isHeld) await this.#takeAll(paths);
       this.#refusal = null;
       return isHeld ? 'held' : 'taken';
@@ -92,6 +96,14 @@ export class AccountLock {
       this.#refusal = explain(error);
       throw this.#refusal;
     }
+  }
+
+  async #isInPlace(): Promise<boolean> {
+    return this.#isOf(await this.#locate());
+  }
+
+  #isOf(paths: readonly string[]): boolean {
+    return paths.join('\0') === [...this.#locks.keys()].join('\0');
   }
 
   /** The file and what it leads to. Where that cannot be found out, nothing is known to have moved: what is held stays so. */

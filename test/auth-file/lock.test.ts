@@ -23,6 +23,21 @@ it('is confirmed by a look at the file system: somebody else may have taken it a
   expect(lock.held).toBe(false);
 });
 
+it('is not confirmed where the link leads elsewhere by now, until that is locked as well', async () => {
+  const home = await scratchDir();
+  const path = join(home, 'auth.json');
+  await symlink(join(home, 'work.json'), path);
+  const lock = lockOf(path);
+  await lock.ensure();
+  expect(await lock.confirm()).toBe(true);
+  await rm(path);
+  await symlink(join(home, 'home.json'), path);
+  expect(await lock.confirm()).toBe(false);
+  expect(await lock.ensure()).toBe('taken');
+  expect(await lock.confirm()).toBe(true);
+  expect(await readdir(home)).toContain('home.json.codex-authd.owner');
+});
+
 describe('the lock of an account', () => {
   it('lies beside auth.json, under none of the names that Codex locks, and goes when it is released', async () => {
     const home = await scratchDir();
