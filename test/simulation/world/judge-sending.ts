@@ -154,8 +154,16 @@ export class SendingJudge {
    * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
    */
   #judgeHaste(process: VirtualProcess, token: string, fingerprint: string): void {
-    const { timeline, server, wasClockAdvanced, lastErrorAtMs, restlessUntilMs, disk, realPath } =
-      this.#scene.world;
+    const {
+      timeline,
+      server,
+      wasClockAdvanced,
+      wasClockSet,
+      lastErrorAtMs,
+      restlessUntilMs,
+      disk,
+      realPath,
+    } = this.#scene.world;
     const wishes = this.#wishes.of(process);
     const document = parseDocument(disk.read(realPath));
     const grant = server.accessOf(document?.tokens?.access_token ?? '');
@@ -165,14 +173,16 @@ export class SendingJudge {
     const isDemanded = isLate || timeline.monotonicMs - wishes.demandAtMs < DEMAND_MS;
     const { sendings } = this.#scene;
     // Of its own, or of the same token by the daemon before it.
-    const hasFailed = [
-      sendings.findLast((sending) => sending.process === process),
-      sendings.findLast((sending) => sending.token === token),
-    ].some((last) => last?.access === null);
+    const ownLast = sendings.findLast((sending) => sending.process === process);
+    const hasFailed = [ownLast, sendings.findLast((sending) => sending.token === token)].some(
+      (last) => last?.access === null,
+    );
     const hasWaited = timeline.nowMs - lastErrorAtMs < LONGEST_PAUSE_MS;
     const isRetry = hasFailed || hasWaited || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
     wishes.isTurnedBack = false;
-    if (isDue || isDemanded || isRetry || wasClockAdvanced) return;
+    // An answer in whose time the machine slept tells little of a clock that is wrong, and the latest time is taken that may be.
+    const isTimeVague = wasClockSet && ownLast !== undefined && ownLast.sentAtMs < restlessUntilMs;
+    if (isDue || isDemanded || isRetry || wasClockAdvanced || isTimeVague) return;
     const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
     if (reportedAtMs === undefined) return;
     const sinceMs = timeline.monotonicMs - wishes.drivenAtMs;
