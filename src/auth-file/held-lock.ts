@@ -82,7 +82,7 @@ export class HeldLock {
     const isInPlace = await isStillAt(fs, path, kernel.file);
     if (isInPlace && isSame(self, await readOwner(fs, path))) return null;
     return new AuthdError('already_running', `${path} no longer says that this daemon has the lock`, {
-      hint: 'nothing: the lock is taken anew before a token is sent',
+      hint: 'nothing to do: the lock is taken anew before a token is sent',
     });
   }
 }

@@ -23,6 +23,7 @@ const OwnerSchema = v.object({
 
 /** Who holds the lock of an account, as the file beside the lock says. */
 export type LockOwner = v.InferOutput<typeof OwnerSchema>;
+/** The same without the state directories: who it is stays, while of those more may be heard of. */
 export type LockHolder = Omit<LockOwner, 'states'>;
 
 /** What the file beside the lock says. */

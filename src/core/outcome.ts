@@ -128,9 +128,9 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
 
 /**
  * Whether it is a 503 by which the server itself says that it did not carry the request out: with an `error` that says
- * something, as OAuth and OpenAI have it, or with nothing but the status. What a proxy wrote says no such thing, be there a Retry-After with it or
- * not: Envoy, Varnish, Amazon's API gateway (in JSON) and others write one also when they have lost the server in the middle
- * of it.
+ * something, as OAuth and OpenAI have it, or with nothing but the status. What a proxy wrote says no such thing, be there a
+ * Retry-After with it or not: Envoy, Varnish, Amazon's API gateway (in JSON) and others write one also when they have lost
+ * the server in the middle of it.
  */
 function isOwn503({ status, body }: { status: number; body: string }, json: object | null): boolean {
   return (
