@@ -62,18 +62,9 @@ export class Rotations {
 
   /** What stands between the login in the file and its next rotation. */
   get setback(): Setback | null {
-    const { pending, ledger } = this.#options.contents;
-    const { login } = ledger;
+    const { login } = this.#options.contents.ledger;
     if (login.kind !== 'chatgpt') return null;
-    // What a rotation in flight has spent is buried before what it got instead is in the books.
-    const epitaph = this.#flight === null ? ledger.epitaphAt(this.#options.endpoint().identity) : null;
-    if (pending === null && epitaph !== null) return { trouble: epitaph, retryAtMs: null, failures: 0 };
-    const owner = pending === null ? this.#ownerBefore(login) : null;
-    if (owner !== null) {
-      const detail = `auth.json holds the login of the account \`${owner.account}\` as well`;
-      return { trouble: { reason: 'shared_login', detail }, retryAtMs: null, failures: 0 };
-    }
-    return this.#setbacks.of(login.refreshToken.fingerprint);
+    return this.#barOf(login) ?? this.#setbacks.of(login.refreshToken.fingerprint);
   }
 
   /** The account's lock is ours now: nobody else is in the way. */
@@ -91,7 +82,7 @@ export class Rotations {
     const { pending, ledger } = this.#options.contents;
     const { login } = ledger;
     if (login.kind !== 'chatgpt') return Promise.resolve();
-    if (this.#flight === null && pending === null && this.#isBarred(login)) return Promise.resolve();
+    if (this.#flight === null && this.#barOf(login) !== null) return Promise.resolve();
     this.#flight ??= this.#fly(login, pending).finally(() => {
       this.#flight = null;
       this.#isSending = false;
@@ -264,10 +255,17 @@ export class Rotations {
     return (await contents.ledger.doubt(spent)) && !journal.isShared;
   }
 
-  /** Whether the login in the file must not be rotated, whoever asks for it. */
-  #isBarred(login: RotatingLogin): boolean {
+  /** Why the login in the file must not be rotated, whoever asks for it. Tokens that have come for it are stored all the same. */
+  #barOf(login: RotatingLogin): Setback | null {
     const { contents, endpoint } = this.#options;
-    return this.#ownerBefore(login) !== null || contents.ledger.epitaphAt(endpoint().identity) !== null;
+    if (contents.pending !== null) return null;
+    // What a rotation in flight has spent is buried before what it got instead is in the books.
+    const epitaph = this.#flight === null ? contents.ledger.epitaphAt(endpoint().identity) : null;
+    if (epitaph !== null) return hopeless(epitaph);
+    const owner = this.#ownerBefore(login);
+    if (owner === null) return null;
+    const detail = `auth.json holds the login of the account \`${owner.account}\` as well`;
+    return hopeless({ reason: 'shared_login', detail });
   }
 
   #ownerBefore({ refreshToken }: RotatingLogin): Owner | null {
@@ -325,6 +323,11 @@ export class Rotations {
       random,
     };
   }
+}
+
+/** Trying again is pointless. */
+function hopeless(trouble: Trouble): Setback {
+  return { trouble, retryAtMs: null, failures: 0 };
 }
 
 const NOTHING_NEW: Trouble = {
