@@ -10,6 +10,7 @@ import { PublishedFile } from './auth-file/published-file.js';
 import { RecordStore } from './auth-file/record-store.js';
 import { removeLeftovers } from './auth-file/stage.js';
 import { stateName } from './auth-file/state-name.js';
+import { TokenLocks } from './auth-file/token-locks.js';
 import type { AccountConfig } from './config/accounts.js';
 import type { Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
@@ -82,8 +83,10 @@ async function keepUnder(
   const path = join(config.codexHome, 'auth.json');
   const name = stateName(config.name, path);
   const journal = new Journal(fs, settings.stateDirectory, name, clock, () => lock.held);
+  const records = new RecordStore(fs, settings.stateDirectory, name);
+  const tokenLocks = new TokenLocks(fs, settings.stateDirectory);
   const publications = new PublicationStore(fs, settings.stateDirectory, name);
-  await sweep(path, fs, [journal, publications], lock, log);
+  await sweep(path, fs, [journal, tokenLocks, publications], lock, log);
 
   const others = new Map<string, Journal>();
   const othersNow = (): Journal[] =>
@@ -102,9 +105,11 @@ async function keepUnder(
       store: publications,
       directories: surroundings.directories,
     },
-    record: new HeldRecord(new RecordStore(fs, settings.stateDirectory, name), lock),
+    record: new HeldRecord(records, lock),
+    otherRecords: () => records.loadOthers(),
     journal: journals,
     lock,
+    tokenLocks,
     time,
     log,
     random: surroundings.random,

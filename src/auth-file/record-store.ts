@@ -66,6 +66,21 @@ export class RecordStore {
     return record;
   }
 
+  /**
+   * The records of other auth.json files, as far as they can be read: of copies of this one, and of itself by another path.
+   *
+   * @throws if the directory cannot be read
+   */
+  async loadOthers(): Promise<AccountRecord[]> {
+    const others: AccountRecord[] = [];
+    for (const file of await this.#list()) {
+      if (file === this.#file || !file.endsWith('.json')) continue;
+      const other = await this.#loadOne(file).catch(() => null);
+      if (other !== null) others.push(other);
+    }
+    return others;
+  }
+
   /** Makes durable what is there: who wrote it may have been killed before its name outlived a loss of power. */
   confirm(): Promise<void> {
     return syncDirectory(this.#fs, this.#directory);
@@ -105,11 +120,14 @@ export class RecordStore {
   async #listRenamed(): Promise<string[]> {
     const suffix = this.#suffix;
     if (suffix === null) return [];
-    const files = await this.#fs.readdir(this.#directory).catch((error: unknown) => {
+    return (await this.#list()).filter((file) => file !== this.#file && file.endsWith(suffix));
+  }
+
+  #list(): Promise<string[]> {
+    return this.#fs.readdir(this.#directory).catch((error: unknown) => {
       if (systemErrorCode(error) === 'ENOENT') return [];
       throw error;
     });
-    return files.filter((file) => file !== this.#file && file.endsWith(suffix));
   }
 
   #pathOf(file: string): string {

@@ -1,7 +1,7 @@
 import { CODEX_BASE_URLS, type BaseUrls } from './base-urls.js';
 import { readClaims } from './claims.js';
 import type { Credential } from './credential.js';
-import type { SettledReading } from './reading.js';
+import type { Reading, SettledReading, TextReading } from './reading.js';
 import type { ReasonOf } from './reasons.js';
 import { Secret } from './secret.js';
 
@@ -48,6 +48,18 @@ export function loginIn(reading: SettledReading, baseUrls: BaseUrls): Login {
     case 'refused':
       return none(reading.reason, reading.detail);
   }
+}
+
+/** The fingerprint of the refresh token in the file; null if there is none. */
+export function refreshTokenIn(reading: Reading): string | null {
+  if (reading.kind !== 'text') return null;
+  const login = readLogin(reading.text);
+  return login.kind === 'chatgpt' ? login.refreshToken.fingerprint : null;
+}
+
+/** Whether that is this one. */
+export function holdsToken(reading: Reading, fingerprint: string): reading is TextReading {
+  return refreshTokenIn(reading) === fingerprint;
 }
 
 /** Reads the text of an auth.json (facts 1.2). Never throws: what cannot be used says why. */

@@ -101,9 +101,14 @@ export class Contents {
    * process.
    */
   burySpent(fingerprint: string): Promise<boolean> {
-    this.#options.holdings.spend(this.#options.account, fingerprint);
     const detail = 'auth.json holds a refresh token that was used before';
-    const token: DeadToken = { fingerprint, reason: 'refresh_token_spent', detail };
+    return this.bury({ fingerprint, reason: 'refresh_token_spent', detail });
+  }
+
+  /** This refresh token must never be sent again. Resolves to whether that outlives this process. */
+  bury(token: DeadToken): Promise<boolean> {
+    const { account, holdings } = this.#options;
+    if (token.reason === 'refresh_token_spent') holdings.spend(account, token.fingerprint);
     return this.ledger.bury(token);
   }
 

@@ -8,7 +8,7 @@ import type {
   RecordPort,
   TokenEndpointPort,
 } from './ports.js';
-import type { RotationPorts } from './rotate.js';
+import type { RotationPorts } from './rotation.js';
 import type { ServerTime } from './server-time.js';
 
 /** What may change while a keeper runs. */
@@ -24,7 +24,7 @@ export interface KeeperSettings {
 
 /** Everything that a keeper is made of. */
 export interface KeeperOptions
-  extends KeeperSettings, Omit<RotationPorts, 'onHarvest' | 'onDoubt' | 'clock'> {
+  extends KeeperSettings, Omit<RotationPorts, 'onHarvest' | 'onDoubt' | 'onDead' | 'clock'> {
   readonly account: string;
   /** Begun before anything that takes its time, so that no setting of the clock goes unnoticed. */
   readonly time: ServerTime;

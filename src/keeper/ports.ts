@@ -146,6 +146,21 @@ export interface AccountLockPort {
   readonly refusal: AuthdError | null;
 }
 
+/** The right to send one refresh token. */
+export interface TokenLock {
+  release(): Promise<void>;
+}
+
+/** Who has that, whichever homes hold the token: one daemon at a time. */
+export interface TokenLocksPort {
+  /**
+   * Resolves to null if somebody else has it.
+   *
+   * @throws if the file system fails
+   */
+  take(fingerprint: string): Promise<TokenLock | null>;
+}
+
 /** Whose turn it is among the accounts of a daemon, to rotate because it is time. Nobody who waits for a token asks it. */
 export interface PacePort {
   /**

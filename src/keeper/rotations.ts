@@ -11,13 +11,15 @@ import type { Contents } from './contents.js';
 import { isRotation, type Harvest } from './harvest.js';
 import type { Lookout } from './lookout.js';
 import type { HoldingsPort, LogPort, Owner, TokenEndpointPort } from './ports.js';
-import { rotate, storeHarvest, type RotationPorts, type RotationResult } from './rotate.js';
+import { rotate } from './rotate.js';
+import type { RotationPorts, RotationResult } from './rotation.js';
 import type { ServerTime } from './server-time.js';
 import { Setbacks } from './setbacks.js';
+import { storeHarvest } from './store-harvest.js';
 
 export interface RotationsOptions extends Omit<
   RotationPorts,
-  'onHarvest' | 'onDoubt' | 'endpoint' | 'clock'
+  'onHarvest' | 'onDoubt' | 'onDead' | 'endpoint' | 'clock'
 > {
   readonly account: string;
   readonly log: LogPort;
@@ -201,7 +203,7 @@ export class Rotations {
         if (outcome.kind === 'rejected') {
           const { detail } = outcome;
           const dead: DeadToken = { fingerprint: spent, reason: 'refresh_token_rejected', detail, endpoint };
-          const isBuried = await contents.ledger.bury(dead);
+          const isBuried = await contents.bury(dead);
           if (isBuried && (await this.#isDoubtTold(spent))) await this.#clearJournal(spent);
         } else if (outcome.kind === 'retry' && !this.#setbacks.isDoubted(spent))
           await this.#clearJournal(spent);
@@ -310,6 +312,7 @@ export class Rotations {
         this.receive(harvest);
       },
       onDoubt: (fingerprint) => this.admitUnknown(fingerprint),
+      onDead: (token) => this.#options.contents.bury(token),
     };
   }
 

@@ -84,6 +84,22 @@ describe('the record of an account', () => {
     expect(await of('at-home').load()).toMatchObject({ generation: 8, doubted: ['def', 'abc'] });
   });
 
+  it('is found by those of other homes, as far as it can be read', async () => {
+    const directory = await scratchDir();
+    const of = (path: string): RecordStore =>
+      new RecordStore(systemFileSystem, directory, stateName('default', path));
+    expect(
+      await new RecordStore(systemFileSystem, join(directory, 'not-there'), 'default').loadOthers(),
+    ).toEqual([]);
+    await of('/home/somebody/.codex/auth.json').save({ ...EMPTY_RECORD, generation: 7 });
+    await of('/home/somebody/copy/auth.json').save({ ...EMPTY_RECORD, generation: 8 });
+    await writeFile(join(directory, 'damaged.json'), '{');
+    await mkdir(join(directory, 'directory.json'));
+    await writeFile(join(directory, 'foreign.txt'), JSON.stringify(EMPTY_RECORD));
+    const others = await of('/home/somebody/copy/auth.json').loadOthers();
+    expect(others.map(({ generation }) => generation)).toEqual([7]);
+  });
+
   it('is never half of what another daemon writes, which has the lock by now', async () => {
     const directory = await scratchDir();
     const store = new RecordStore(systemFileSystem, directory, 'default');

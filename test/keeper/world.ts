@@ -47,6 +47,10 @@ export class World {
   /** The turns of accounts; shared by the keepers of one daemon. */
   pace = new Pace(0);
   holdings = new Holdings();
+  /** The refresh tokens that are being sent by others. */
+  readonly sending = new Set<string>();
+  /** What the records of other homes tell. */
+  otherRecords: readonly AccountRecord[] = [];
   isRecordWritable = true;
   recordFailure: Error | null = null;
   /** Settles when the disk has time for the record. */
@@ -83,6 +87,8 @@ export class World {
       homes: [this.file.path],
       publishIn: this.publishIn,
       lock: this.lock,
+      otherRecords: () => Promise.resolve(this.otherRecords),
+      tokenLocks: { take: (fingerprint) => Promise.resolve(this.#takeToken(fingerprint)) },
       time: new ServerTime(this.clock),
       policy: this.policy,
       baseUrls: CODEX_BASE_URLS,
@@ -108,6 +114,16 @@ export class World {
     if (activate) keeper.activate();
     await this.clock.advance(0);
     return keeper;
+  }
+
+  #takeToken(fingerprint: string): { release: () => Promise<void> } | null {
+    if (this.sending.has(fingerprint)) return null;
+    this.sending.add(fingerprint);
+    const release = (): Promise<void> => {
+      this.sending.delete(fingerprint);
+      return Promise.resolve();
+    };
+    return { release };
   }
 
   #readRecord(): Promise<AccountRecord | null> {
