@@ -104,7 +104,7 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
   const body = parseObject(answer.body);
   if (isSuccess(status)) return readSuccess(status, body);
   const afterMs = readRetryAfter(answer.retryAfter, nowMs);
-  if (status >= 500 && !NOT_CARRIED_OUT.has(status) && !isOwn503(answer, body)) {
+  if (mayBeCarriedOut(answer) && !isOwn503(answer, body)) {
     const detail = `the token endpoint answered ${String(status)}: the token request may have been carried out`;
     return { kind: 'unknown', detail, afterMs };
   }
@@ -124,6 +124,14 @@ export function readOutcome(answer: Answer, nowMs: number): Outcome {
   if (status >= 300 && status < 400)
     return retry('redirected', `the token endpoint answered with a redirect (${said})`, afterMs);
   return retry('refused', `the token endpoint refused the request (${said})`, afterMs);
+}
+
+/**
+ * A 408 is meant for a request that came too slowly (RFC 9110 §15.5.9); frameworks also give it when they have stopped a handler
+ * half-way that took too long.
+ */
+function mayBeCarriedOut({ status }: { status: number }): boolean {
+  return status === 408 || (status >= 500 && !NOT_CARRIED_OUT.has(status));
 }
 
 /**

@@ -124,7 +124,7 @@ describe('an error answer', () => {
   });
 
   it('of a gateway, or of a server that failed half-way, leaves open whether the refresh token was spent', () => {
-    for (const status of [500, 502, 504, 507, 520, 522, 524, 599]) {
+    for (const status of [408, 500, 502, 504, 507, 520, 522, 524, 599]) {
       expect(read(status, { error: { code: 'refresh_token_expired' } })).toMatchObject({ kind: 'unknown' });
     }
   });
