@@ -93,6 +93,7 @@ export class TokenEndpoint {
           'content-type': contentType,
           'content-length': String(Buffer.byteLength(body)),
           accept: 'application/json',
+          'accept-encoding': 'identity',
           'user-agent': userAgent,
         },
         body: gateBody(body, { mayLeave, onLeaving }),
@@ -130,11 +131,16 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string> {
   try {
     for await (const chunk of body) chunks.push(chunk);
   } catch (error) {
-    const text = Buffer.concat(chunks).toString('utf8');
+    const text = decode(chunks);
     if (isWholeObject(text)) return text;
     throw error;
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return decode(chunks);
+}
+
+/** A byte order mark is no part of the text. */
+function decode(chunks: readonly Uint8Array[]): string {
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 /**

@@ -10,7 +10,12 @@ describe('what is sent to the token endpoint', () => {
     expect(seen).toHaveLength(1);
     expect(seen[0]).toMatchObject({
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'user-agent': 'codex-authd/test' },
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'codex-authd/test',
+        // Without that a server may choose a coding (RFC 9110 §12.5.3), and nobody could read the tokens.
+        'accept-encoding': 'identity',
+      },
     });
     expect(JSON.parse(seen[0]?.body ?? '')).toEqual({
       client_id: 'client-1',
@@ -112,6 +117,11 @@ describe('what comes back from the token endpoint', () => {
       expect(pieces).toEqual([]);
     },
   );
+
+  it('is read with a byte order mark before it, too', async () => {
+    const { url } = await serving((_request, response) => response.end('\uFEFF{"access_token":"abc"}'));
+    expect(await endpoint(url).send(TOKEN, ignore)).toMatchObject({ body: '{"access_token":"abc"}' });
+  });
 
   it('is shown after hints that came before it', async () => {
     const { url } = await serving((_request, response) => {
