@@ -78,7 +78,7 @@ export class AuthdError extends Error {
 
 /** The `code` of a Node system error (`ENOENT`, `ECONNREFUSED`, …), or undefined for anything else. */
 export function systemErrorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  if (!(error instanceof Error) || error instanceof AuthdError || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
 

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { OpenFile } from '../os/file-system.js';
 import { writeAll } from './durable.js';
+import { laterVersion } from './later-version.js';
 
 /** What is about to be done: written before a refresh token is sent. */
 export interface Intent {
@@ -42,11 +43,18 @@ export async function writeIntent(file: OpenFile, intent: Intent): Promise<void>
  * Null if the head is not whole: it was never synced, and nothing had been sent when its writer died. Where the file can be
  * written, what is in it is written once more: if a sync of it has failed, the kernel takes it for written ever since,
  * and says nothing of that to those who sync it later.
+ *
+ * @throws the file system's error; AuthdError `storage` if a later version wrote it
  */
-export async function readWritten(file: OpenFile, isWritable: boolean): Promise<Written | null> {
-  const head = new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT));
-  const intent = v.safeParse(IntentSchema, parse(head));
-  if (!intent.success) return null;
+export async function readWritten(
+  file: OpenFile,
+  path: string,
+  isWritable: boolean,
+): Promise<Written | null> {
+  const head = parse(new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT)));
+  if (head === null) return null;
+  const intent = v.safeParse(IntentSchema, head);
+  if (!intent.success) throw laterVersion(path);
   const answer = await readAnswer(file);
   const isDurable = await makeDurable(file, isWritable ? answer : null);
   return { answer: new TextDecoder().decode(answer), startedAtMs: intent.output.startedAtMs, isDurable };

@@ -173,7 +173,7 @@ export class Journal {
     try {
       const { file, isWritable } = await this.#open(path, isOwn);
       try {
-        const found = await readWritten(file, isWritable);
+        const found = await readWritten(file, path, isWritable);
         if (found === null) return null;
         const { modifiedAtMs, size } = await file.stat();
         if (isOwn && this.#abandoned.isDue(modifiedAtMs))

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { mergeRecords, type AccountRecord } from '../core/account-record.js';
-import { systemErrorCode } from '../errors.js';
+import { AuthdError, systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
+import { laterVersion } from './later-version.js';
 import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
 
@@ -34,6 +35,9 @@ const RecordSchema = v.object({
   doubted: v.optional(v.array(v.string()), []),
 });
 
+/** What a version after this one may write. */
+const LaterRecord = v.object({ schema: v.pipe(v.number(), v.gtValue(1)) });
+
 /**
  * The record of one account, in the state directory: `<name>.json`, 0600. An account that was renamed has one under its old
  * name, which tells of the same auth.json: it counts as well, until it is saved under the new one.
@@ -54,7 +58,9 @@ export class RecordStore {
     this.#suffix = PATH_DIGEST.exec(this.#file)?.[0] ?? null;
   }
 
-  /** @throws if the file is there and cannot be read, or is none of ours */
+  /**
+   * @throws if the file is there and cannot be read, or is none of ours; AuthdError `storage` if a later version wrote it
+   */
   async load(): Promise<AccountRecord | null> {
     let record = await this.#loadOne(this.#file);
     for (const file of await this.#listRenamed()) {
@@ -99,20 +105,23 @@ export class RecordStore {
   }
 
   async #loadOne(file: string): Promise<AccountRecord | null> {
+    const path = this.#pathOf(file);
     try {
-      return v.parse(RecordSchema, JSON.parse(await readText(this.#fs, this.#pathOf(file), LARGEST_BYTES)));
+      const document: unknown = JSON.parse(await readText(this.#fs, path, LARGEST_BYTES));
+      if (v.is(LaterRecord, document)) throw laterVersion(path);
+      return v.parse(RecordSchema, document);
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return null;
       throw error;
     }
   }
 
-  /** One that is damaged tells nothing; one that the disk does not give may tell of tokens that must not be sent. */
+  /** One that is damaged tells nothing; one that cannot be read may tell of tokens that must not be sent. */
   async #loadOlder(file: string): Promise<AccountRecord | null> {
     try {
       return await this.#loadOne(file);
     } catch (error) {
-      if (systemErrorCode(error) !== undefined) throw error;
+      if (systemErrorCode(error) !== undefined || error instanceof AuthdError) throw error;
       return null;
     }
   }

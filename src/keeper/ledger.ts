@@ -44,8 +44,8 @@ export class Ledger {
 
   /**
    * Reads the record, also when another daemon may have written it meanwhile. One that is damaged costs no login:
-   * numbering goes on far above it. One that the disk does not give is not written over, for it may tell of tokens that
-   * must not be sent.
+   * numbering goes on far above it. One that the disk does not give, or that a later version wrote, is not written over, for
+   * it may tell of tokens that must not be sent.
    *
    * @throws AuthdError `storage` in that case
    */
@@ -58,7 +58,8 @@ export class Ledger {
       if (this.#record.generation > onDisk.generation) await this.#save(this.#record);
     } catch (error) {
       this.#numberByTime(nowMs);
-      this.#isUnread = systemErrorCode(error) !== undefined;
+      this.#isUnread = systemErrorCode(error) !== undefined || error instanceof AuthdError;
+      if (error instanceof AuthdError) throw error;
       if (this.#isUnread) {
         throw new AuthdError('storage', `the account record cannot be read: ${describeError(error)}`, {
           hint: 'make the state directory and what is in it readable',

@@ -1,5 +1,5 @@
 import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Journal, type Unfinished } from '../../src/auth-file/journal.js';
 import { systemClock, type Clock } from '../../src/os/clock.js';
@@ -123,6 +123,16 @@ describe('the journal of a rotation', () => {
     await expect(journal.read()).rejects.toMatchObject({ code: 'EISDIR' });
     const ofAnotherHome = new Journal(systemFileSystem, directory, 'other', systemClock);
     expect(await ofAnotherHome.read()).toEqual([]);
+  });
+
+  it('says so, too, of one that another version wrote in a way of its own, and leaves it', async () => {
+    const directory = await scratchDir();
+    const path = join(directory, `default.1234abcd.${INTENT.spent}.journal`);
+    await writeFile(path, JSON.stringify({ schema: 2, token: INTENT.spent }).padEnd(4096));
+    const journal = new Journal(systemFileSystem, directory, 'default', systemClock);
+    await expect(journal.read()).rejects.toMatchObject({ code: 'storage' });
+    await (await journal.begin({ ...INTENT, spent: 'ba9876543210' })).close();
+    expect(await readdir(directory)).toContain(basename(path));
   });
 
   it('goes with the next one that is begun, where it could be neither begun nor removed itself', async () => {
@@ -284,7 +294,7 @@ describe('the journal of a rotation', () => {
   it.each([
     ['empty', ''],
     ['nonsense', 'nonsense'],
-    ['of another shape', '{"spent":7}'],
+    ['half', '{"spent":"0123456789ab","sta'],
     ['blank', ' '.repeat(5000)],
   ])(
     'that was never synced (%s) tells that nothing was sent, and is swept up by whoever has the lock',

@@ -131,7 +131,22 @@ describe('the record of an account', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it.each(['', '{', '{"schema":2}', '[]'])('is refused when it is none of ours: %j', async (text) => {
+  it('is none of ours to read or write over when a later version wrote it', async () => {
+    const directory = await scratchDir();
+    const store = new RecordStore(
+      systemFileSystem,
+      directory,
+      stateName('default', '/home/somebody/auth.json'),
+    );
+    const renamed = join(directory, `${stateName('old', '/home/somebody/auth.json')}.json`);
+    await writeFile(renamed, '{"schema":2}');
+    await expect(store.load()).rejects.toMatchObject({
+      code: 'storage',
+      hint: 'install the version that wrote it, or a later one',
+    });
+  });
+
+  it.each(['', '{', '{"schema":0}', '[]'])('is refused when it is none of ours: %j', async (text) => {
     const directory = await scratchDir();
     await writeFile(join(directory, 'default.json'), text);
     await expect(new RecordStore(systemFileSystem, directory, 'default').load()).rejects.toThrow();
