@@ -95,6 +95,8 @@ export const PLANTED_FAULTS: Readonly<Record<string, Tamper>> = {
       const file = await fs.open(to, constants.O_WRONLY);
       await file.truncate(0);
       await file.write(bytes, 0);
+      // All that is wrong with it is what a reader sees meanwhile.
+      await file.sync();
       await file.close();
       await fs.unlink(from);
     },

@@ -28,7 +28,7 @@ const FOUND_AS: Readonly<Record<string, RegExp>> = {
   'know only its own state directory': /sent again/,
   'clear the journal before the commit': /a journal was removed before|a pair was lost/,
   'commit without the compare': /a field that is not ours was changed|does not follow from/,
-  'write in place instead of renaming': /a journal was removed before|a pair was lost/,
+  'write in place instead of renaming': /wrote auth\.json in place/,
   'write for everyone to read': /has the mode 644/,
   'drop the fields that nobody knows': /a field that is not ours was changed/,
   'retry an unknown outcome at once': /sent again although nobody knew/,

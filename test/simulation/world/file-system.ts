@@ -76,6 +76,7 @@ function openFile(process: VirtualProcess, host: Host, inode: Inode, path: strin
     if (!isEqual(contents, inode.now)) inode.now = contents;
     inode.version += 1;
     inode.modifiedAtMs = host.timeline.nowMs;
+    host.onAltered(process, inode);
     host.onWritten(process, path);
   };
   const write = (bytes: Uint8Array, position: number): number => {
@@ -168,6 +169,7 @@ function openNode(
   if (found === undefined && (flags & constants.O_CREAT) !== 0) {
     const inode = disk.makeInode(mode, host.timeline.nowMs);
     entriesOf(disk, path).set(splitPath(path).name, inode);
+    host.onAltered(process, inode);
     host.onWritten(process, path);
     return inode;
   }

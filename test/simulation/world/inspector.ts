@@ -76,6 +76,10 @@ export class Inspector implements Witness {
     this.#storing.onCommit(process, inode, replaced, isRaced);
   }
 
+  onWrittenInPlace(process: VirtualProcess): void {
+    this.#storing.onWrittenInPlace(process);
+  }
+
   onJournalRemoved(process: VirtualProcess, directory: string, spent: string): void {
     this.#storing.onJournalRemoved(process, directory, spent);
   }

@@ -50,6 +50,11 @@ export class StoringJudge {
     if (account !== before.tokens.account_id) this.#scene.blame('the accounts were mixed');
   }
 
+  /** Whoever reads auth.json at any moment reads a whole document: a daemon writes beside it, and renames. */
+  onWrittenInPlace(process: VirtualProcess): void {
+    this.#scene.blame(`${process.name} wrote auth.json in place`);
+  }
+
   /**
    * What tells that a token was spent, or may have been, goes only when the record of who removes it tells that for good: its
    * file may come back out of a backup.

@@ -43,6 +43,8 @@ export interface Host {
   errorFor(process: VirtualProcess, operation: Operation, path: string): string | null;
   onSynced(): void;
   onRenamed(process: VirtualProcess, from: Inode, to: string, replaced: Inode | null): void;
+  /** A file was made empty where none was, written into or cut: it was not replaced by a whole one. */
+  onAltered(process: VirtualProcess, inode: Inode): void;
   onWritten(process: VirtualProcess, path: string): void;
   onUnlinked(process: VirtualProcess, path: string): void;
 }

@@ -174,6 +174,10 @@ export class World implements Host {
     this.inspector.onCommit(process, from, replaced, isRaced);
   }
 
+  onAltered(process: VirtualProcess, inode: Inode): void {
+    if (process.isDaemon && this.#logins().includes(inode)) this.inspector.onWrittenInPlace(process);
+  }
+
   onWritten(process: VirtualProcess | null, path: string): void {
     if (path !== this.realPath && path !== `${this.home}/auth.json`) return;
     this.authChangedAt = this.operations;
@@ -258,6 +262,11 @@ export class World implements Host {
   /** The same, also where auth.json was before. */
   allStages(): Inode[] {
     return [this.home, '/data'].flatMap((path) => this.#filesIn(path, (name) => STAGE_NAME.test(name)));
+  }
+
+  /** auth.json by whatever name it has now, and other accounts': a link may lead to them in a moment. */
+  #logins(): Inode[] {
+    return [this.home, '/data'].flatMap((path) => this.#filesIn(path, (name) => LOGIN_NAME.test(name)));
   }
 
   #filesIn(path: string, isMeant: (name: string) => boolean): Inode[] {
