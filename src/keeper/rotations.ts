@@ -193,6 +193,8 @@ export class Rotations {
       case 'not_stored': {
         const trouble: Trouble = { reason: 'not_stored', detail: result.detail };
         await lookout.look();
+        // Another login that has come meanwhile is none the worse for it.
+        if (contents.pending === null && !contents.isBlind) return;
         this.#suffer(contents.ledger.login, setback(trouble, this.#context(login)));
         return;
       }

@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { AuthdError } from '../../src/errors.js';
 import { fingerprintOf } from '../support/tokens.js';
-import { answered, DAY, gate, HOUR, loginText, MINUTE, refreshTokenIn, SECOND, World } from './world.js';
+import {
+  answered,
+  DAY,
+  dueWorld,
+  gate,
+  HOUR,
+  loginText,
+  MINUTE,
+  refreshTokenIn,
+  SECOND,
+  World,
+} from './world.js';
 
 describe('what a keeper does with tokens that cannot be stored', () => {
   it('asks for none when there is no room for them', async () => {
@@ -52,6 +63,31 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect(await keeper.credential({ minValidMs: 0, waitMs: 0 })).toMatchObject({ generation: 2 });
     expect(world.server.sent).toEqual(['refresh-1']);
     expect(world.journal.left.size).toBe(0);
+  });
+
+  it('leaves a newer login alone that came while the lock was waited for', async () => {
+    const { world, open } = dueWorld();
+    const keeper = await world.keeper();
+    // It stood still: another daemon has the lock by now, and has gone on from a login that somebody made.
+    const newer = loginText(
+      world.server.issue(world.server.now(), HOUR),
+      'of a new login',
+      world.clock.now(),
+    );
+    world.lock.held = false;
+    world.lock.ensure = () => {
+      world.file.text = newer;
+      return Promise.reject(new AuthdError('already_running', 'kept by pid 7'));
+    };
+    open();
+    await keeper.rotate();
+    world.lock.held = true;
+    world.lock.ensure = () => Promise.resolve('held');
+    await world.clock.advance(30 * MINUTE);
+    expect(keeper.snapshot()).toMatchObject({ state: { name: 'fresh' }, credential: { generation: 2 } });
+    expect([world.file.text, world.server.sent]).toEqual([newer, ['refresh-1']]);
+    // What came for the old one waits for it.
+    expect([...world.journal.left.values()]).toEqual([expect.stringContaining('refresh-2')]);
   });
 
   it('tells nobody of them while they are in memory only', async () => {
