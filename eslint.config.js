@@ -10,7 +10,14 @@ import tseslint from 'typescript-eslint';
  * What each part of src may import beside itself, in addition to the commons; `types` may be imported as types only.
  */
 const COMMONS = ['core', 'os', 'errors.ts', 'version.ts'];
-const COMPOSITION = ['daemon.ts', 'accounts.ts', 'keep-account.ts', 'surroundings.ts', 'inspect.ts'];
+const COMPOSITION = [
+  'daemon.ts',
+  'accounts.ts',
+  'keep-account.ts',
+  'load-the-rest.ts',
+  'surroundings.ts',
+  'inspect.ts',
+];
 const BELOW_COMPOSITION = [
   'protocol.ts',
   'config',

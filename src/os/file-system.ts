@@ -1,7 +1,7 @@
 import { writeSync, type BigIntStats } from 'node:fs';
 import { open, mkdir, readdir, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { isMountPoint } from './mounts.js';
-import { loadFlock, type TryFlock } from './native.js';
+import { loadFlock } from './native.js';
 
 /** The file operations that an account's files need, and no more. The simulation has a virtual one that can crash at each. */
 export interface FileSystem {
@@ -65,7 +65,7 @@ export const systemFileSystem: FileSystem = {
       truncate: (length) => handle.truncate(length),
       chown: ({ uid, gid }) => handle.chown(uid, gid),
       sync: () => handle.sync(),
-      tryLock: async () => (await (flock ??= loadFlock()))?.(handle.fd) ?? null,
+      tryLock: async () => (await loadFlock())?.(handle.fd) ?? null,
       close: () => handle.close(),
     };
   },
@@ -80,9 +80,6 @@ export const systemFileSystem: FileSystem = {
   readdir: (path) => readdir(path),
   isMountPoint,
 };
-
-/** Loaded when the first lock is taken, and once. */
-let flock: Promise<TryFlock | null> | undefined;
 
 function describe(stats: BigIntStats): FileStat {
   const identity = `${String(stats.dev)}:${String(stats.ino)}`;

@@ -17,14 +17,22 @@ const LOCK_NB = 4;
 
 /**
  * flock through koffi, an optional dependency: Node has none of its own (facts 5.7). Null where koffi is not installed
- * or has no build for this system.
+ * or has no build for this system. Loaded once: who takes a lock later takes one of the same kind, whatever has become of
+ * the package.
  */
-export async function loadFlock(): Promise<TryFlock | null> {
+export function loadFlock(): Promise<TryFlock | null> {
+  flock ??= bindFlock();
+  return flock;
+}
+
+let flock: Promise<TryFlock | null> | undefined;
+
+async function bindFlock(): Promise<TryFlock | null> {
   try {
     const { default: koffi } = await import('koffi');
-    const flock = koffi.load(null).func('int flock(int, int)');
+    const call = koffi.load(null).func('int flock(int, int)');
     return (descriptor) => {
-      const result: unknown = flock(descriptor, LOCK_EX | LOCK_NB);
+      const result: unknown = call(descriptor, LOCK_EX | LOCK_NB);
       if (result === 0) return true;
       return readFlockError(koffi.errno(), koffi.os.errno);
     };

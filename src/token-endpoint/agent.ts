@@ -1,9 +1,7 @@
-import type * as undiciModule from 'undici';
 import type { Dispatcher } from 'undici';
 import { AuthdError } from '../errors.js';
 import type { Environment } from '../os/paths.js';
-
-type Undici = typeof undiciModule;
+import type { Undici } from './undici.js';
 
 interface TlsSettings {
   readonly ca?: string[];

@@ -3,6 +3,7 @@ import type { Environment } from '../os/paths.js';
 import { makeAgent, proxyVariable } from './agent.js';
 import { readCertificates } from './certificates.js';
 import { explain } from './explain.js';
+import { loadUndici } from './undici.js';
 
 export interface ReachOptions {
   readonly url: string;
@@ -40,7 +41,7 @@ export async function reachTokenEndpoint(options: ReachOptions): Promise<Reach> 
   const { url, userAgent, env, deadlineMs = DEADLINE_MS } = options;
   const proxy = proxyVariable(url, env);
   try {
-    const undici = await import('undici');
+    const undici = await loadUndici();
     const ca = await readCertificates(env);
     const agent = makeAgent(undici, env, ca === undefined ? {} : { ca });
     try {

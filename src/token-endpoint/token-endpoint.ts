@@ -1,4 +1,3 @@
-import type * as undiciModule from 'undici';
 import type { Dispatcher } from 'undici';
 import { identifyEndpoint } from '../core/endpoint-identity.js';
 import { isSuccess, type Answer } from '../core/outcome.js';
@@ -12,6 +11,7 @@ import { explain } from './explain.js';
 import { gateBody } from './gate-body.js';
 import { observeExchange } from './observe-exchange.js';
 import { encodeRefresh, type BodyFormat, type ClientIdentity } from './request-body.js';
+import { loadUndici, type Undici } from './undici.js';
 
 export interface TokenEndpointOptions extends ClientIdentity {
   readonly url: string;
@@ -26,7 +26,6 @@ export interface TokenEndpointOptions extends ClientIdentity {
   readonly longestAnswerMs?: number;
 }
 
-type Undici = typeof undiciModule;
 type SendRefresh = (
   refreshToken: Secret,
   onBytes: (bytes: Uint8Array) => void,
@@ -55,7 +54,7 @@ export class TokenEndpoint {
    * @throws AuthdError `bad_configuration` if the roots that the environment names cannot be used
    */
   async prepare(): Promise<SendRefresh> {
-    const undici = await import('undici');
+    const undici = await loadUndici();
     const ca = await readCertificates(this.#options.env);
     const agent = makeAgent(undici, this.#options.env, ca === undefined ? {} : { ca });
     return (...sending) => this.#send(undici.request, agent, ...sending);

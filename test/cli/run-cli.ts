@@ -70,10 +70,12 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments for node itself, before the script. */
   readonly nodeArgs?: readonly string[];
+  /** The script of another installation than this checkout. */
+  readonly script?: string | undefined;
 }
 
 export function startCli(sandbox: Sandbox, args: readonly string[], options: CliOptions = {}): RunningCli {
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), CLI, ...args], {
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), options.script ?? CLI, ...args], {
     env: { ...sandbox.env, ...options.env },
     cwd: sandbox.directory,
     stdio: ['ignore', 'pipe', 'pipe'],

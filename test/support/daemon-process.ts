@@ -14,6 +14,8 @@ export interface DaemonOptions {
   readonly tokenEndpoint?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The script of another installation than this checkout. */
+  readonly script?: string;
 }
 
 export interface Reply {
@@ -54,6 +56,7 @@ export class DaemonProcess {
         ...(endpoint === undefined ? {} : { CODEX_REFRESH_TOKEN_URL_OVERRIDE: endpoint }),
         ...options.env,
       },
+      script: options.script,
     });
     onTestFinished(async () => {
       cli.process.kill('SIGKILL');

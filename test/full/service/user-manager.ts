@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runTool, type ToolEnd } from '../../../src/service/run-tool.js';
+import { copyPackage } from '../../support/installed-package.js';
 import { until } from '../../support/linux-proc.js';
 import { makeTempDir } from '../../support/temp-dir.js';
 
@@ -136,28 +137,18 @@ async function removeCgroup(path: string): Promise<void> {
   await rmdir(path);
 }
 
-/** A package as it would be installed in `directory`: what is published, with the dependencies that it needs to run. */
+/** The package in `directory`, the user's own; under another version, if one is named. */
 export async function installPackage(
   manager: UserManager,
   directory: string,
   version?: string,
 ): Promise<void> {
-  const root = new URL('../../../', import.meta.url).pathname;
   await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
-  const shipped = ['bin', 'dist', 'systemd', 'launchd', 'package.json'].map((name) => join(root, name));
-  execFileSync('cp', ['-r', ...shipped, directory]);
-  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean }>;
-  };
-  for (const [path, { dev }] of Object.entries(lock.packages)) {
-    if (path === '' || dev === true || !existsSync(join(root, path))) continue;
-    await mkdir(join(directory, path, '..'), { recursive: true });
-    execFileSync('cp', ['-rT', join(root, path), join(directory, path)]);
-  }
+  await copyPackage(directory);
   if (version !== undefined) {
-    const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as object;
-    await writeFile(join(directory, 'package.json'), JSON.stringify({ ...manifest, version }));
+    const path = join(directory, 'package.json');
+    const manifest = JSON.parse(await readFile(path, 'utf8')) as object;
+    await writeFile(path, JSON.stringify({ ...manifest, version }));
   }
   manager.own(directory);
 }
