@@ -33,6 +33,12 @@ export class Accounts {
     return [...this.#kept, ...this.#leaving.keys()].some(({ keeper }) => keeper.isAtStake);
   }
 
+  /** Whether that is so, or may be a moment later: a rotation is under way, whose token may leave before anybody is told. */
+  get mayBeAtStake(): boolean {
+    const isInFlight = ({ keeper }: KeptAccount): boolean => keeper.flight !== null;
+    return this.isAtStake || [...this.#kept, ...this.#leaving.keys()].some(isInFlight);
+  }
+
   /**
    * Reads every account for the first time. Nothing is sent before `activate`.
    *

@@ -1,12 +1,18 @@
 import { endianness } from 'node:os';
 
-/** Sends one datagram to the Unix socket at an address; `@` at its beginning stands for an abstract one. @throws Error */
-export type SendDatagram = (address: string, text: string) => void;
+/**
+ * Sends one datagram to the Unix socket at an address; `@` at its beginning stands for an abstract one. Where its reader has no
+ * room for it, it waits if it may, and the event loop with it.
+ *
+ * @throws Error if it was not sent
+ */
+export type SendDatagram = (address: string, text: string, mayWait?: 'may wait') => void;
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
 /** `sun_path` of Linux. */
 const LONGEST_ADDRESS_BYTES = 108;
 
@@ -22,12 +28,13 @@ export async function loadDatagrams(): Promise<SendDatagram | null> {
     const socket = libc.func('int socket(int, int, int)');
     const sendto = libc.func('intptr_t sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)');
     const close = libc.func('int close(int)');
-    return (address, text) => {
+    return (address, text, mayWait) => {
       const target = socketAddress(address);
       const descriptor: unknown = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
       if (descriptor === -1) throw new Error(`no socket can be made: errno ${String(koffi.errno())}`);
       const bytes = Buffer.from(text);
-      const sent: unknown = sendto(descriptor, bytes, bytes.length, MSG_NOSIGNAL, target, target.length);
+      const flags = MSG_NOSIGNAL | (mayWait === undefined ? MSG_DONTWAIT : 0);
+      const sent: unknown = sendto(descriptor, bytes, bytes.length, flags, target, target.length);
       const errno = koffi.errno();
       close(descriptor);
       if (sent !== bytes.length) throw new Error(`the datagram was not sent: errno ${String(errno)}`);

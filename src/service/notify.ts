@@ -10,15 +10,21 @@ export interface Notifier {
   status(sentence: string): void;
   reloading(): void;
   stopping(): void;
-  /** It is well. */
-  alive(): void;
+  /** It is well, and says so again within `patienceMs`. */
+  alive(patienceMs: number): void;
+  /** It says within `patienceMs`, from now on, that it is well. */
+  bearWith(patienceMs: number): void;
 }
+
+/** It waits for the manager to have read what it says, for 5 s by itself. */
+const LONGEST_RUN_MS = 10_000;
 
 interface NotifyLog {
   warn(fields: object, message: string): void;
 }
 
-type Send = (text: string) => void;
+/** Without `mayWait` what the manager has no room for is lost: nothing that the daemon does waits for it then. */
+type Send = (text: string, mayWait?: 'may wait') => void;
 
 /** The notifier for `$NOTIFY_SOCKET`; never throws, because a daemon that cannot tell is one that still serves. */
 export async function openNotifier(address: string | undefined, log: NotifyLog): Promise<Notifier> {
@@ -27,7 +33,7 @@ export async function openNotifier(address: string | undefined, log: NotifyLog):
   return {
     ready(sentence) {
       told = sentence;
-      send(`READY=1\nSTATUS=${oneLine(sentence)}`);
+      send(`READY=1\nSTATUS=${oneLine(sentence)}`, 'may wait');
     },
     status(sentence) {
       if (sentence === told) return;
@@ -35,13 +41,16 @@ export async function openNotifier(address: string | undefined, log: NotifyLog):
       send(`STATUS=${oneLine(sentence)}`);
     },
     reloading() {
-      send(`RELOADING=1\nMONOTONIC_USEC=${String(process.hrtime.bigint() / 1000n)}`);
+      send(`RELOADING=1\nMONOTONIC_USEC=${String(process.hrtime.bigint() / 1000n)}`, 'may wait');
     },
     stopping() {
-      send('STOPPING=1\nSTATUS=stopping');
+      send('STOPPING=1\nSTATUS=stopping', 'may wait');
     },
-    alive() {
-      send('WATCHDOG=1');
+    alive(patienceMs) {
+      send(`WATCHDOG=1\n${watchdogUsec(patienceMs)}`);
+    },
+    bearWith(patienceMs) {
+      send(watchdogUsec(patienceMs));
     },
   };
 }
@@ -52,25 +61,35 @@ async function findWay(address: string, log: NotifyLog): Promise<Send> {
   const fail = (error: unknown): void => {
     log.warn({ reason: describeError(error) }, 'the service manager cannot be told how the daemon is');
   };
-  if (datagram === null)
-    return (text) => {
-      // What it says is one variable a word.
-      execFile(
-        'systemd-notify',
-        text.split('\n'),
-        { env: { ...process.env, NOTIFY_SOCKET: address } },
-        (error) => {
-          if (error !== null) fail(error);
-        },
-      );
-    };
-  return (text) => {
+  if (datagram === null) return throughProgram(address, fail);
+  return (text, mayWait) => {
     try {
-      datagram(address, text);
+      datagram(address, text, mayWait);
     } catch (error) {
       fail(error);
     }
   };
+}
+
+/** One word after the other: of two that contradict each other the last one counts. */
+function throughProgram(address: string, fail: (error: unknown) => void): Send {
+  const options = { env: { ...process.env, NOTIFY_SOCKET: address }, timeout: LONGEST_RUN_MS };
+  let said = Promise.resolve();
+  return (text) => {
+    const say = (): Promise<void> =>
+      new Promise((resolve) => {
+        // What it says is one variable a word.
+        execFile('systemd-notify', text.split('\n'), options, (error) => {
+          if (error !== null) fail(error);
+          resolve();
+        });
+      });
+    said = said.then(say).catch(fail);
+  };
+}
+
+function watchdogUsec(patienceMs: number): string {
+  return `WATCHDOG_USEC=${String(Math.round(patienceMs * 1000))}`;
 }
 
 function oneLine(sentence: string): string {

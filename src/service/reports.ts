@@ -2,7 +2,7 @@ import type { Clock } from '../os/clock.js';
 import type { Inheritance } from './inheritance.js';
 import { openNotifier } from './notify.js';
 import { summarize, type AccountSentence } from './summary.js';
-import { startWatchdog } from './watchdog.js';
+import { startWatchdog, type Watchdog } from './watchdog.js';
 
 /** A keeper, as far as the service manager is told of it. */
 interface ReportedKeeper {
@@ -15,7 +15,11 @@ export interface ReportsOptions {
   readonly clock: Clock;
   /** Asks the daemon's own socket, as any client would. */
   readonly answers: () => Promise<boolean>;
-  readonly accounts: { readonly keepers: ReadonlyMap<string, ReportedKeeper> };
+  readonly accounts: {
+    readonly keepers: ReadonlyMap<string, ReportedKeeper>;
+    /** Whether a login may be lost if this process is killed: now, or a moment later. */
+    readonly mayBeAtStake: boolean;
+  };
   readonly log: { warn(fields: object, message: string): void };
 }
 
@@ -34,25 +38,32 @@ export async function startReports(options: ReportsOptions): Promise<Reports> {
   const notifier = await openNotifier(inherited.notifySocket, log);
   let lastTickMs = clock.monotonicMs();
   let isStopping = false;
+  let watchdog: Watchdog | undefined;
   const sentence = (): string => summarize([...accounts.keepers].map(sentenceOf));
   const tell = (): void => {
-    if (!isStopping) notifier.status(sentence());
+    if (isStopping) return;
+    // A keeper tells that a rotation begins before it does anything for it: long before its token leaves.
+    watchdog?.look();
+    notifier.status(sentence());
   };
   let unsubscribe = follow(accounts.keepers, tell);
   notifier.ready(sentence());
-  const stopWatchdog =
-    inherited.watchdogMs === undefined
-      ? undefined
-      : startWatchdog({
-          patienceMs: inherited.watchdogMs,
-          clock,
-          lastTickMs: () => lastTickMs,
-          answers,
-          alive: () => {
-            notifier.alive();
-          },
-          log,
-        });
+  if (inherited.watchdogMs !== undefined) {
+    watchdog = startWatchdog({
+      patienceMs: inherited.watchdogMs,
+      clock,
+      lastTickMs: () => lastTickMs,
+      answers,
+      mayBeAtStake: () => accounts.mayBeAtStake,
+      alive: (patienceMs) => {
+        notifier.alive(patienceMs);
+      },
+      bearWith: (patienceMs) => {
+        notifier.bearWith(patienceMs);
+      },
+      log,
+    });
+  }
   return {
     tick() {
       lastTickMs = clock.monotonicMs();
@@ -63,12 +74,14 @@ export async function startReports(options: ReportsOptions): Promise<Reports> {
       await reloaded;
       unsubscribe();
       unsubscribe = follow(accounts.keepers, tell);
-      if (!isStopping) notifier.ready(sentence());
+      if (isStopping) return;
+      notifier.ready(sentence());
+      watchdog?.look();
     },
     stop() {
       isStopping = true;
       unsubscribe();
-      stopWatchdog?.();
+      watchdog?.stop();
       notifier.stopping();
     },
   };

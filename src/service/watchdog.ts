@@ -9,8 +9,19 @@ export interface WatchdogOptions {
   readonly lastTickMs: () => number;
   /** Asks the daemon's own socket, as any client would. */
   readonly answers: () => Promise<boolean>;
-  readonly alive: () => void;
+  /** Whether a login may be lost if this process is killed: now, or a moment later. */
+  readonly mayBeAtStake: () => boolean;
+  /** Tells the manager that all is well, and how long it is to wait for the next word. */
+  readonly alive: (patienceMs: number) => void;
+  /** Tells it only the latter. */
+  readonly bearWith: (patienceMs: number) => void;
   readonly log: { warn(fields: object, message: string): void };
+}
+
+export interface Watchdog {
+  /** To be called whenever `mayBeAtStake` may have become another one. */
+  look(): void;
+  stop(): void;
 }
 
 /** Ticks come every ten seconds: three in a row that did not come are no chance. */
@@ -19,23 +30,43 @@ const LONGEST_WITHOUT_TICK_MS = 35_000;
 /** Asked so often that two failures in a row, on a machine that is busy, are still forgiven. */
 const CHECKS_PER_PATIENCE = 4;
 
-/** Says that the daemon is well as long as it is. Returns how to stop that. */
-export function startWatchdog(options: WatchdogOptions): () => void {
-  const { patienceMs, clock, alive, log } = options;
+/**
+ * How long a daemon may stand still (SIGSTOP, a freeze, a machine that swaps) while a refresh token is on its way: the answer
+ * lies in its socket, and a kill would lose it.
+ */
+const PATIENCE_AT_STAKE_MS = 600_000;
+
+/** Says that the daemon is well as long as it is. */
+export function startWatchdog(options: WatchdogOptions): Watchdog {
+  const { patienceMs, clock, mayBeAtStake, alive, bearWith, log } = options;
   let cancel = (): void => undefined;
   let isOver = false;
+  let toldMs = patienceMs;
+  const patienceNow = (): number =>
+    mayBeAtStake() ? Math.max(patienceMs, PATIENCE_AT_STAKE_MS) : patienceMs;
   const check = async (): Promise<void> => {
     const trouble = await findTrouble(options);
     if (hasEnded()) return;
-    if (trouble === null) alive();
-    else log.warn({ trouble }, 'the watchdog is not told that all is well');
+    // The patience as well: the last word of it may have been lost.
+    if (trouble === null) {
+      toldMs = patienceNow();
+      alive(toldMs);
+    } else log.warn({ trouble }, 'the watchdog is not told that all is well');
     cancel = clock.after(patienceMs / CHECKS_PER_PATIENCE, () => void check());
   };
   const hasEnded = (): boolean => isOver;
   void check();
-  return () => {
-    isOver = true;
-    cancel();
+  return {
+    look() {
+      const wantedMs = patienceNow();
+      if (isOver || wantedMs === toldMs) return;
+      toldMs = wantedMs;
+      bearWith(toldMs);
+    },
+    stop() {
+      isOver = true;
+      cancel();
+    },
   };
 }
 

@@ -1,30 +1,42 @@
 import { describe, expect, it } from 'vitest';
-import { startWatchdog } from '../../src/service/watchdog.js';
+import { startWatchdog, type Watchdog } from '../../src/service/watchdog.js';
 import { createManualClock } from '../server/manual-clock.js';
 
 const PATIENCE_MS = 60_000;
+const AT_STAKE_MS = 600_000;
 
-/** A watchdog over a daemon whose tick and socket the test plays. */
+/** A watchdog over a daemon whose tick, socket and rotations the test plays. */
 function watch(): {
-  readonly daemon: { ticks: boolean; answers: boolean };
+  readonly daemon: { ticks: boolean; answers: boolean; rotates: boolean };
   /** Lets this much time go by, and whatever comes due in it. */
   readonly pass: (ms: number) => Promise<void>;
   /** When it was said that the daemon is well, in milliseconds from the start. */
   readonly well: readonly number[];
+  /** Each patience that the manager was asked for, the same one again left out. */
+  readonly patiences: readonly number[];
   readonly warned: readonly string[];
-  readonly stop: () => void;
+  readonly watchdog: Watchdog;
 } {
   const clock = createManualClock();
-  const daemon = { ticks: true, answers: true };
+  const daemon = { ticks: true, answers: true, rotates: false };
   const well: number[] = [];
+  const patiences: number[] = [];
   const warned: string[] = [];
   let lastTickMs = 0;
-  const stop = startWatchdog({
+  const bearWith = (patienceMs: number): void => {
+    if (patiences.at(-1) !== patienceMs) patiences.push(patienceMs);
+  };
+  const watchdog = startWatchdog({
     patienceMs: PATIENCE_MS,
     clock,
     lastTickMs: () => lastTickMs,
     answers: () => Promise.resolve(daemon.answers),
-    alive: () => well.push(clock.monotonicMs()),
+    mayBeAtStake: () => daemon.rotates,
+    alive: (patienceMs) => {
+      well.push(clock.monotonicMs());
+      bearWith(patienceMs);
+    },
+    bearWith,
     log: {
       warn(fields) {
         warned.push(JSON.stringify(fields));
@@ -35,8 +47,9 @@ function watch(): {
   return {
     daemon,
     well,
+    patiences,
     warned,
-    stop,
+    watchdog,
     async pass(ms) {
       await settle();
       for (let passedMs = 0; passedMs < ms; passedMs += 1000) {
@@ -86,10 +99,35 @@ describe('the watchdog', () => {
     expect(well).toEqual([0, 60_000]);
   });
 
+  it('is asked for ten minutes as soon as a rotation begins, and for no more when it is over', async () => {
+    const { daemon, pass, patiences, watchdog } = watch();
+    await pass(1000);
+    daemon.rotates = true;
+    watchdog.look();
+    expect(patiences).toEqual([PATIENCE_MS, AT_STAKE_MS]);
+    await pass(PATIENCE_MS);
+    daemon.rotates = false;
+    watchdog.look();
+    expect(patiences).toEqual([PATIENCE_MS, AT_STAKE_MS, PATIENCE_MS]);
+  });
+
+  it('is told with each word that all is well how long to wait, for whoever did not hear it before', async () => {
+    const { daemon, pass, patiences } = watch();
+    await pass(1000);
+    daemon.rotates = true;
+    await pass(15_000);
+    daemon.rotates = false;
+    await pass(15_000);
+    expect(patiences).toEqual([PATIENCE_MS, AT_STAKE_MS, PATIENCE_MS]);
+  });
+
   it('is told nothing after the end, also by a check that was under way', async () => {
-    const { pass, well, stop } = watch();
-    stop();
+    const { daemon, pass, well, patiences, watchdog } = watch();
+    watchdog.stop();
+    daemon.rotates = true;
+    watchdog.look();
     await pass(PATIENCE_MS);
     expect(well).toEqual([]);
+    expect(patiences).toEqual([]);
   });
 });

@@ -8,8 +8,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } 
 import { readStatus } from '../../../src/client/status.js';
 import type { ToolEnd } from '../../../src/service/run-tool.js';
 import { until } from '../../support/linux-proc.js';
-import { chatgptFile } from '../../support/login-file.js';
+import { chatgptFile, type LoginTokens } from '../../support/login-file.js';
 import { StrictTokenEndpoint } from '../../support/strict-token-endpoint.js';
+import { fingerprintOf } from '../../support/tokens.js';
 import { installPackage, startUserManager, type UserManager } from './user-manager.js';
 
 let manager: UserManager;
@@ -203,6 +204,34 @@ describe('the service, under a real user manager', () => {
     await until(async () =>
       (await manager.property('codex-authd.service', 'StatusText')).startsWith('fresh'),
     );
+    expect(await successorOf(pid)).not.toBe(pid);
+  });
+
+  it('is not killed by it while a refresh token is on its way, and stores the answer when it goes on', async () => {
+    const result = join(manager.home, 'stopped-result');
+    await dropIn(['WatchdogSec=2', `ExecStopPost=/bin/sh -c 'echo $SERVICE_RESULT > ${result}'`]);
+    await install();
+    const pid = await mainPid();
+    const gate = endpoint.holdNext();
+    const refreshed = cli('refresh');
+    const { fingerprint } = await gate.arrived;
+    process.kill(pid, 'SIGSTOP');
+    gate.open();
+    // More than twice its patience.
+    await sleep(5000);
+    process.kill(pid, 'SIGCONT');
+    expect((await refreshed).code).toBe(0);
+    expect(await mainPid()).toBe(pid);
+    expect(existsSync(result)).toBe(false);
+    const file = JSON.parse(await readFile(join(manager.home, '.codex', 'auth.json'), 'utf8')) as {
+      tokens: LoginTokens;
+    };
+    expect(endpoint.isAlive(file.tokens.refresh_token)).toBe(true);
+    expect(fingerprintOf(file.tokens.refresh_token)).not.toBe(fingerprint);
+    // With nothing on its way, a stop as long is the end again.
+    process.kill(pid, 'SIGSTOP');
+    await until(async () => (await readFile(result, 'utf8').catch(() => '')).endsWith('\n'));
+    expect(await readFile(result, 'utf8')).toBe('watchdog\n');
     expect(await successorOf(pid)).not.toBe(pid);
   });
 
