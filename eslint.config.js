@@ -14,7 +14,7 @@ const COMPOSITION = [
   'daemon.ts',
   'accounts.ts',
   'keep-account.ts',
-  'load-the-rest.ts',
+  'load-ahead.ts',
   'surroundings.ts',
   'inspect.ts',
 ];

@@ -6,7 +6,7 @@ import type { SettingFlags } from './config/flags.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { AuthdError, describeError } from './errors.js';
 import { Pace } from './keeper/pace.js';
-import { loadTheRest } from './load-the-rest.js';
+import { loadAhead } from './load-ahead.js';
 import { showNotification } from './notices/desktop.js';
 import { runHook } from './notices/hook.js';
 import { Notices } from './notices/notices.js';
@@ -61,7 +61,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     notices.follow(accounts.keepers.values());
     const manager = await report({ ...inherited, listener }, server, accounts, log);
     accounts.activate();
-    void loadTheRest(log);
+    void loadAhead(log);
     const running = { ...options, running: settings, accounts, pace, server, notices, log };
     signals.onReload(() => {
       void manager.whileReloading(reload(running));

@@ -203,15 +203,18 @@ async function sweep(
   log: LogPort,
 ): Promise<void> {
   if (!lock.held) return;
-  try {
-    const count = await removeLeftovers(fs, await locateRealFile(fs, path), () => lock.held);
-    if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
-    for (const store of stores) await store.sweep();
-  } catch (error) {
-    log.warn(
-      { reason: describeError(error) },
-      'temporary files of a daemon before this one cannot be removed',
-    );
+  const sweepings = [
+    async (): Promise<void> => {
+      const count = await removeLeftovers(fs, await locateRealFile(fs, path), () => lock.held);
+      if (count > 0) log.info({ count }, 'removed temporary files of a daemon that was killed');
+    },
+    ...stores.map((store) => () => store.sweep()),
+  ];
+  for (const each of sweepings) {
+    await each().catch((error: unknown) => {
+      const reason = describeError(error);
+      log.warn({ reason }, 'temporary files of a daemon before this one cannot be removed');
+    });
   }
 }
 

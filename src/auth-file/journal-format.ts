@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { OpenFile } from '../os/file-system.js';
 import { writeAll } from './durable.js';
-import { laterVersion } from './later-version.js';
+import { unknownVersion } from './unknown-version.js';
 
 /** What is about to be done: written before a refresh token is sent. */
 export interface Intent {
@@ -44,7 +44,7 @@ export async function writeIntent(file: OpenFile, intent: Intent): Promise<void>
  * written, what is in it is written once more: if a sync of it has failed, the kernel takes it for written ever since,
  * and says nothing of that to those who sync it later.
  *
- * @throws the file system's error; AuthdError `storage` if a later version wrote it
+ * @throws the file system's error; AuthdError `storage` if it is of a version that is not known
  */
 export async function readWritten(
   file: OpenFile,
@@ -54,7 +54,7 @@ export async function readWritten(
   const head = parse(new TextDecoder().decode(await readPiece(file, 0, ANSWER_AT)));
   if (head === null) return null;
   const intent = v.safeParse(IntentSchema, head);
-  if (!intent.success) throw laterVersion(path);
+  if (!intent.success) throw unknownVersion(path);
   const answer = await readAnswer(file);
   const isDurable = await makeDurable(file, isWritable ? answer : null);
   return { answer: new TextDecoder().decode(answer), startedAtMs: intent.output.startedAtMs, isDurable };

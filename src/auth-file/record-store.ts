@@ -4,7 +4,7 @@ import { mergeRecords, type AccountRecord } from '../core/account-record.js';
 import { AuthdError, systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
-import { laterVersion } from './later-version.js';
+import { unknownVersion } from './unknown-version.js';
 import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
 
@@ -35,6 +35,11 @@ const RecordSchema = v.object({
   doubted: v.optional(v.array(v.string()), []),
 });
 
+/** Whether a file of another home will tell us nothing, however often it is asked: it is another user's, or no file. */
+function tellsNothing(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EISDIR'].includes(systemErrorCode(error) ?? '');
+}
+
 /** What a version after this one may write. */
 const LaterRecord = v.object({ schema: v.pipe(v.number(), v.gtValue(1)) });
 
@@ -59,12 +64,12 @@ export class RecordStore {
   }
 
   /**
-   * @throws if the file is there and cannot be read, or is none of ours; AuthdError `storage` if a later version wrote it
+   * @throws if the file is there and cannot be read, or is none of ours; AuthdError `storage` if it is of a version that is not known
    */
   async load(): Promise<AccountRecord | null> {
     let record = await this.#loadOne(this.#file);
     for (const file of await this.#listRenamed()) {
-      const older = await this.#loadOlder(file);
+      const older = await this.#loadSound(file);
       if (older === null) continue;
       record = record === null ? older : mergeRecords(older, record);
       this.#renamed.set(file, JSON.stringify(older));
@@ -73,15 +78,18 @@ export class RecordStore {
   }
 
   /**
-   * The records of other auth.json files, as far as they can be read: of copies of this one, and of itself by another path.
+   * The records of other auth.json files: of copies of this one, and of itself by another path.
    *
-   * @throws if the directory cannot be read
+   * @throws what the disk says of one that may tell something, if it does not give it now
    */
   async loadOthers(): Promise<AccountRecord[]> {
     const others: AccountRecord[] = [];
     for (const file of await this.#list()) {
       if (file === this.#file || !file.endsWith('.json')) continue;
-      const other = await this.#loadOne(file).catch(() => null);
+      const other = await this.#loadSound(file).catch((error: unknown) => {
+        if (tellsNothing(error)) return null;
+        throw error;
+      });
       if (other !== null) others.push(other);
     }
     return others;
@@ -108,7 +116,7 @@ export class RecordStore {
     const path = this.#pathOf(file);
     try {
       const document: unknown = JSON.parse(await readText(this.#fs, path, LARGEST_BYTES));
-      if (v.is(LaterRecord, document)) throw laterVersion(path);
+      if (v.is(LaterRecord, document)) throw unknownVersion(path);
       return v.parse(RecordSchema, document);
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return null;
@@ -117,7 +125,7 @@ export class RecordStore {
   }
 
   /** One that is damaged tells nothing; one that cannot be read may tell of tokens that must not be sent. */
-  async #loadOlder(file: string): Promise<AccountRecord | null> {
+  async #loadSound(file: string): Promise<AccountRecord | null> {
     try {
       return await this.#loadOne(file);
     } catch (error) {

@@ -2,14 +2,14 @@ import { withTokens } from '../core/edit.js';
 import { holdsToken } from '../core/login.js';
 import { Secret } from '../core/secret.js';
 import { AuthdError, describeError } from '../errors.js';
-import { isNewsOf } from './news.js';
+import { learnOf } from './learn.js';
 import type { Intent, OpenJournalPort, SendRefresh, StagePort, TokenLock } from './ports.js';
 import { blocked, OVERTAKEN, stateFailure, type RotationPorts, type RotationResult } from './rotation.js';
 
 /** Lets go of something that a rotation has taken. */
-export type End = () => Promise<void>;
+export type Release = () => Promise<void>;
 
-/** Everything that may fail has been done, and nothing has been sent. */
+/** All that can be done beforehand has been done, and nothing has been sent. */
 export interface Ready {
   readonly kind: 'ready';
   readonly startedAtMs: number;
@@ -23,17 +23,17 @@ export const LOST_UNSENT = 'the lock was lost before anything was sent';
 const SENT_ELSEWHERE = 'another daemon, whose home has a copy of this login, is sending its refresh token';
 
 /**
- * Does everything of a rotation that may fail before the refresh token is sent. What it takes is let go of by `ends`, in the
+ * Does all of a rotation that can be done before there is a connection. What it takes is let go of by `releases`, in the
  * opposite order, also where it fails.
  */
 export async function makeReady(
   known: Secret,
   isDoubted: boolean,
   ports: RotationPorts,
-  ends: End[],
+  releases: Release[],
 ): Promise<Ready | RotationResult> {
   try {
-    return await takeAll(known, isDoubted, ports, ends);
+    return await takeAll(known, isDoubted, ports, releases);
   } catch (error) {
     return explainBlocked(error);
   }
@@ -43,7 +43,7 @@ async function takeAll(
   known: Secret,
   isDoubted: boolean,
   ports: RotationPorts,
-  ends: End[],
+  releases: Release[],
 ): Promise<Ready | RotationResult> {
   const { authFile, endpoint, lock, clock } = ports;
   const { fingerprint } = known;
@@ -56,16 +56,16 @@ async function takeAll(
   const tokenLock = await takeTokenLock(ports, fingerprint);
   if (tokenLock === null)
     return blocked('locked_elsewhere', SENT_ELSEWHERE, 'nothing to do: it is tried again');
-  ends.push(() => tokenLock.release());
-  if (await isNewsOf(known, isDoubted, ports)) return OVERTAKEN;
+  releases.push(() => tokenLock.release());
+  if (await learnOf(known, isDoubted, ports)) return OVERTAKEN;
 
   rehearse(before.text, clock.now());
   const send = await endpoint.prepare();
   const stage = await authFile.stage(Buffer.byteLength(before.text), () => lock.held);
-  ends.push(() => stage.discard());
+  releases.push(() => stage.discard());
   const startedAtMs = clock.now();
   const journal = await openJournal(ports, { spent: fingerprint, startedAtMs });
-  ends.push(() => journal.close());
+  releases.push(() => journal.close());
   return { kind: 'ready', startedAtMs, tenure, send, stage, journal };
 }
 

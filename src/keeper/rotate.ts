@@ -1,7 +1,7 @@
 import { holdsToken } from '../core/login.js';
 import { readOutcome } from '../core/outcome.js';
 import type { Secret } from '../core/secret.js';
-import { LOST_UNSENT, makeReady, type End, type Ready } from './make-ready.js';
+import { LOST_UNSENT, makeReady, type Release, type Ready } from './make-ready.js';
 import type { OpenJournalPort } from './ports.js';
 import { blocked, OVERTAKEN, type RotationPorts, type RotationResult } from './rotation.js';
 import { store } from './store-harvest.js';
@@ -16,17 +16,17 @@ export async function rotate(
   isDoubted: boolean,
   ports: RotationPorts,
 ): Promise<RotationResult> {
-  const ends: End[] = [];
+  const releases: Release[] = [];
   try {
-    const ready = await makeReady(known, isDoubted, ports, ends);
+    const ready = await makeReady(known, isDoubted, ports, releases);
     return ready.kind === 'ready' ? await spend(known, isDoubted, ready, ports) : ready;
   } finally {
     // By now it is known what came of it: nothing that fails here may say otherwise.
-    for (const end of ends.toReversed()) await end().catch(() => undefined);
+    for (const release of releases.toReversed()) await release().catch(() => undefined);
   }
 }
 
-/** Whatever fails from here on, the refresh token may have left. */
+/** From the connection to the file. Once it has begun, the refresh token may have left, whatever fails. */
 async function spend(
   known: Secret,
   isDoubted: boolean,

@@ -60,8 +60,9 @@ export function blocked(
 
 /** The state directory does not do what a rotation needs of it. */
 export function stateFailure(what: string, cause: unknown): AuthdError {
+  const ownHint = cause instanceof AuthdError ? cause.hint : undefined;
   return new AuthdError('storage', `${what}: ${describeError(cause)}`, {
-    hint: 'free space or make the state directory writable',
+    hint: ownHint ?? 'free space, or make the state directory and what is in it readable and writable',
     cause,
   });
 }

@@ -193,9 +193,11 @@ export class Rotations {
       case 'not_stored': {
         const trouble: Trouble = { reason: 'not_stored', detail: result.detail };
         await lookout.look();
+        const { login: now } = contents.ledger;
+        const isWaiting = contents.pending !== null || now.kind !== 'chatgpt';
         // Another login that has come meanwhile is none the worse for it.
-        if (contents.pending === null && !contents.isBlind) return;
-        this.#suffer(contents.ledger.login, setback(trouble, this.#context(login)));
+        const isAnother = !isWaiting && now.refreshToken.fingerprint !== spent;
+        this.#suffer(isAnother ? login : now, setback(trouble, this.#context(login)));
         return;
       }
       case 'failed': {

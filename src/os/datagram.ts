@@ -6,7 +6,7 @@ import { endianness } from 'node:os';
  *
  * @throws Error if it was not sent
  */
-export type SendDatagram = (address: string, text: string, mayWait?: 'may wait') => void;
+export type SendDatagram = (address: string, text: string, isBlocking?: boolean) => void;
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -28,12 +28,12 @@ export async function loadDatagrams(): Promise<SendDatagram | null> {
     const socket = libc.func('int socket(int, int, int)');
     const sendto = libc.func('intptr_t sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)');
     const close = libc.func('int close(int)');
-    return (address, text, mayWait) => {
+    return (address, text, isBlocking) => {
       const target = socketAddress(address);
       const descriptor: unknown = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
       if (descriptor === -1) throw new Error(`no socket can be made: errno ${String(koffi.errno())}`);
       const bytes = Buffer.from(text);
-      const flags = MSG_NOSIGNAL | (mayWait === undefined ? MSG_DONTWAIT : 0);
+      const flags = MSG_NOSIGNAL | (isBlocking === true ? 0 : MSG_DONTWAIT);
       const sent: unknown = sendto(descriptor, bytes, bytes.length, flags, target, target.length);
       const errno = koffi.errno();
       close(descriptor);

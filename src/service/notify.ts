@@ -13,7 +13,7 @@ export interface Notifier {
   /** It is well, and says so again within `patienceMs`. */
   alive(patienceMs: number): void;
   /** It says within `patienceMs`, from now on, that it is well. */
-  bearWith(patienceMs: number): void;
+  setPatience(patienceMs: number): void;
 }
 
 /** It waits for the manager to have read what it says, for 5 s by itself. */
@@ -23,8 +23,8 @@ interface NotifyLog {
   warn(fields: object, message: string): void;
 }
 
-/** Without `mayWait` what the manager has no room for is lost: nothing that the daemon does waits for it then. */
-type Send = (text: string, mayWait?: 'may wait') => void;
+/** Without `isBlocking` what the manager has no room for is lost: nothing that the daemon does waits for it then. */
+type Send = (text: string, isBlocking?: boolean) => void;
 
 /** The notifier for `$NOTIFY_SOCKET`; never throws, because a daemon that cannot tell is one that still serves. */
 export async function openNotifier(address: string | undefined, log: NotifyLog): Promise<Notifier> {
@@ -33,7 +33,7 @@ export async function openNotifier(address: string | undefined, log: NotifyLog):
   return {
     ready(sentence) {
       told = sentence;
-      send(`READY=1\nSTATUS=${oneLine(sentence)}`, 'may wait');
+      send(`READY=1\nSTATUS=${oneLine(sentence)}`, true);
     },
     status(sentence) {
       if (sentence === told) return;
@@ -41,15 +41,15 @@ export async function openNotifier(address: string | undefined, log: NotifyLog):
       send(`STATUS=${oneLine(sentence)}`);
     },
     reloading() {
-      send(`RELOADING=1\nMONOTONIC_USEC=${String(process.hrtime.bigint() / 1000n)}`, 'may wait');
+      send(`RELOADING=1\nMONOTONIC_USEC=${String(process.hrtime.bigint() / 1000n)}`, true);
     },
     stopping() {
-      send('STOPPING=1\nSTATUS=stopping', 'may wait');
+      send('STOPPING=1\nSTATUS=stopping', true);
     },
     alive(patienceMs) {
       send(`WATCHDOG=1\n${watchdogUsec(patienceMs)}`);
     },
-    bearWith(patienceMs) {
+    setPatience(patienceMs) {
       send(watchdogUsec(patienceMs));
     },
   };
@@ -62,9 +62,9 @@ async function findWay(address: string, log: NotifyLog): Promise<Send> {
     log.warn({ reason: describeError(error) }, 'the service manager cannot be told how the daemon is');
   };
   if (datagram === null) return throughProgram(address, fail);
-  return (text, mayWait) => {
+  return (text, isBlocking) => {
     try {
-      datagram(address, text, mayWait);
+      datagram(address, text, isBlocking);
     } catch (error) {
       fail(error);
     }

@@ -43,7 +43,7 @@ export async function startReports(options: ReportsOptions): Promise<Reports> {
   const tell = (): void => {
     if (isStopping) return;
     // A keeper tells that a rotation begins before it does anything for it: long before its token leaves.
-    watchdog?.look();
+    watchdog?.adjust();
     notifier.status(sentence());
   };
   let unsubscribe = follow(accounts.keepers, tell);
@@ -58,8 +58,8 @@ export async function startReports(options: ReportsOptions): Promise<Reports> {
       alive: (patienceMs) => {
         notifier.alive(patienceMs);
       },
-      bearWith: (patienceMs) => {
-        notifier.bearWith(patienceMs);
+      setPatience: (patienceMs) => {
+        notifier.setPatience(patienceMs);
       },
       log,
     });
@@ -76,7 +76,7 @@ export async function startReports(options: ReportsOptions): Promise<Reports> {
       unsubscribe = follow(accounts.keepers, tell);
       if (isStopping) return;
       notifier.ready(sentence());
-      watchdog?.look();
+      watchdog?.adjust();
     },
     stop() {
       isStopping = true;

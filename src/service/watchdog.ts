@@ -13,14 +13,14 @@ export interface WatchdogOptions {
   readonly mayBeAtStake: () => boolean;
   /** Tells the manager that all is well, and how long it is to wait for the next word. */
   readonly alive: (patienceMs: number) => void;
-  /** Tells it only the latter. */
-  readonly bearWith: (patienceMs: number) => void;
+  /** Tells it only how long: that counts as a word as well, so it is not said by a daemon that is not well. */
+  readonly setPatience: (patienceMs: number) => void;
   readonly log: { warn(fields: object, message: string): void };
 }
 
 export interface Watchdog {
   /** To be called whenever `mayBeAtStake` may have become another one. */
-  look(): void;
+  adjust(): void;
   stop(): void;
 }
 
@@ -38,15 +38,17 @@ const PATIENCE_AT_STAKE_MS = 600_000;
 
 /** Says that the daemon is well as long as it is. */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
-  const { patienceMs, clock, mayBeAtStake, alive, bearWith, log } = options;
+  const { patienceMs, clock, mayBeAtStake, alive, setPatience, log } = options;
   let cancel = (): void => undefined;
   let isOver = false;
+  let isWell = false;
   let toldMs = patienceMs;
   const patienceNow = (): number =>
     mayBeAtStake() ? Math.max(patienceMs, PATIENCE_AT_STAKE_MS) : patienceMs;
   const check = async (): Promise<void> => {
     const trouble = await findTrouble(options);
     if (hasEnded()) return;
+    isWell = trouble === null;
     // The patience as well: the last word of it may have been lost.
     if (trouble === null) {
       toldMs = patienceNow();
@@ -57,11 +59,11 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   const hasEnded = (): boolean => isOver;
   void check();
   return {
-    look() {
+    adjust() {
       const wantedMs = patienceNow();
-      if (isOver || wantedMs === toldMs) return;
+      if (isOver || !isWell || wantedMs === toldMs) return;
       toldMs = wantedMs;
-      bearWith(toldMs);
+      setPatience(toldMs);
     },
     stop() {
       isOver = true;

@@ -100,6 +100,23 @@ describe('the record of an account', () => {
     expect(others.map(({ generation }) => generation)).toEqual([7]);
   });
 
+  it('is missed by them where it may be read later: it may tell of tokens that must not be sent', async () => {
+    const directory = await scratchDir();
+    const home = join(directory, `${stateName('default', '/home/somebody/.codex/auth.json')}.json`);
+    const failing = (code: string): Promise<unknown> => {
+      const open = (): Promise<never> => Promise.reject(Object.assign(new Error(code), { code }));
+      return new RecordStore({ ...systemFileSystem, open }, directory, 'default').loadOthers();
+    };
+    await writeFile(home, JSON.stringify({ ...EMPTY_RECORD, generation: 7 }));
+    for (const code of ['EMFILE', 'EIO', 'ESTALE'])
+      await expect(failing(code), code).rejects.toMatchObject({ code });
+    // Another user's, or gone.
+    for (const code of ['EACCES', 'EPERM', 'ENOENT']) expect(await failing(code), code).toEqual([]);
+    await writeFile(home, '{"schema":2}');
+    const store = new RecordStore(systemFileSystem, directory, 'default');
+    await expect(store.loadOthers()).rejects.toMatchObject({ code: 'storage' });
+  });
+
   it('is never half of what another daemon writes, which has the lock by now', async () => {
     const directory = await scratchDir();
     const store = new RecordStore(systemFileSystem, directory, 'default');

@@ -90,6 +90,18 @@ describe('what a keeper does with tokens that cannot be stored', () => {
     expect([...world.journal.left.values()]).toEqual([expect.stringContaining('refresh-2')]);
   });
 
+  it('is patient where what came is older than what the file has, and cannot be stored', async () => {
+    const world = new World();
+    world.logIn(HOUR, 50 * MINUTE);
+    // A server that does not rotate.
+    const older = world.server.issue(world.server.now() - 2 * HOUR, HOUR);
+    world.server.answers = [answered(200, JSON.stringify({ access_token: older }))];
+    world.file.failures = [new Error('EIO')];
+    const keeper = await world.keeper();
+    expect(keeper.state).toMatchObject({ name: 'degraded', reason: 'not_stored' });
+    expect(world.server.sent).toEqual(['refresh-1']);
+  });
+
   it('tells nobody of them while they are in memory only', async () => {
     const world = new World();
     world.logIn(HOUR, 50 * MINUTE);

@@ -23,7 +23,7 @@ function watch(): {
   const patiences: number[] = [];
   const warned: string[] = [];
   let lastTickMs = 0;
-  const bearWith = (patienceMs: number): void => {
+  const setPatience = (patienceMs: number): void => {
     if (patiences.at(-1) !== patienceMs) patiences.push(patienceMs);
   };
   const watchdog = startWatchdog({
@@ -34,9 +34,9 @@ function watch(): {
     mayBeAtStake: () => daemon.rotates,
     alive: (patienceMs) => {
       well.push(clock.monotonicMs());
-      bearWith(patienceMs);
+      setPatience(patienceMs);
     },
-    bearWith,
+    setPatience,
     log: {
       warn(fields) {
         warned.push(JSON.stringify(fields));
@@ -103,12 +103,28 @@ describe('the watchdog', () => {
     const { daemon, pass, patiences, watchdog } = watch();
     await pass(1000);
     daemon.rotates = true;
-    watchdog.look();
+    watchdog.adjust();
     expect(patiences).toEqual([PATIENCE_MS, AT_STAKE_MS]);
     await pass(PATIENCE_MS);
     daemon.rotates = false;
-    watchdog.look();
+    watchdog.adjust();
     expect(patiences).toEqual([PATIENCE_MS, AT_STAKE_MS, PATIENCE_MS]);
+  });
+
+  it('is not asked for more by a daemon that is not well: that would count as a word that it is', async () => {
+    const { daemon, pass, patiences, watchdog } = watch();
+    await pass(1000);
+    daemon.answers = false;
+    await pass(15_000);
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      daemon.rotates = !daemon.rotates;
+      watchdog.adjust();
+    }
+    expect(patiences).toEqual([PATIENCE_MS]);
+    daemon.answers = true;
+    daemon.rotates = true;
+    await pass(15_000);
+    expect(patiences).toEqual([PATIENCE_MS, AT_STAKE_MS]);
   });
 
   it('is told with each word that all is well how long to wait, for whoever did not hear it before', async () => {
@@ -125,7 +141,7 @@ describe('the watchdog', () => {
     const { daemon, pass, well, patiences, watchdog } = watch();
     watchdog.stop();
     daemon.rotates = true;
-    watchdog.look();
+    watchdog.adjust();
     await pass(PATIENCE_MS);
     expect(well).toEqual([]);
     expect(patiences).toEqual([]);

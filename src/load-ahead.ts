@@ -11,7 +11,7 @@ interface LoadLog {
  * Loads what the daemon needs later only: its start is not to wait for that. Nor is it to be read from the package when it is
  * needed, days later, because an upgrade may have put another version there meanwhile, or have removed it. Never rejects.
  */
-export async function loadTheRest(log: LoadLog): Promise<void> {
+export async function loadAhead(log: LoadLog): Promise<void> {
   try {
     await loadUndici();
     await loadPromClient();

@@ -5,11 +5,14 @@ import { recover } from './recover.js';
 import { stateFailure, type RotationPorts } from './rotation.js';
 
 /**
- * Whether the journals tell of this token what nobody knew who decided to send it, and tells that. It may have been answered
- * after all: to a daemon that stood still while it had its request under way, has lost the lock, and cannot store what came.
- * Or somebody else has sent it, whose home had a copy of this login: when that one's journal is gone, his record tells.
+ * Looks what the journals and the records of other homes tell of this token, and tells what is news to those who decided to send
+ * it; resolves to whether there was any. It may have been answered after all: to a daemon that stood still while it had its
+ * request under way, has lost the lock, and cannot store what came. Or somebody else has sent it, whose home had a copy of this
+ * login: when that one's journal is gone, his record tells.
+ *
+ * @throws AuthdError `storage` if one of them cannot be read
  */
-export async function isNewsOf(
+export async function learnOf(
   { fingerprint }: Secret,
   isDoubted: boolean,
   ports: RotationPorts,
@@ -24,10 +27,10 @@ export async function isNewsOf(
     if (left.kind === 'unknown' && !isDoubted && onDoubt(fingerprint)) return true;
   }
   const others = await readOthers(ports);
-  const dead = others.map((record) => findDead(record, fingerprint, endpoint.identity));
-  const epitaph = dead.find((each) => each !== null) ?? null;
-  if (epitaph !== null) {
-    await onDead(epitaph);
+  for (const record of others) {
+    const dead = findDead(record, fingerprint, endpoint.identity);
+    if (dead === null) continue;
+    await onDead(dead);
     return true;
   }
   const isDoubtedThere = others.some(({ doubted }) => doubted.includes(fingerprint));
