@@ -140,7 +140,9 @@ export class Ledger {
       const before = this.#record;
       const generation = nextNumber(before.generation, nowMs);
       const next = { ...before, ...rotated, generation, digest, obtainedAtMs: nowMs };
-      if (!(await this.#save(next))) await this.#numberUnsaved(before, digest, nowMs);
+      const saving = await this.#write(next);
+      if (saving === 'not ours') await this.#numberUnwritten(before, digest, nowMs);
+      else if (saving === 'failed') this.#numberByTime(nowMs, before.generation + 1);
     }
     this.#login = login;
     this.#published = { ...credential, generation: this.#record.generation };
@@ -176,17 +178,15 @@ export class Ledger {
     return findDead(this.#record, this.#login.refreshToken.fingerprint, endpoint);
   }
 
-  /**
-   * A number that nobody will remember must not be given out again after a restart. Whoever has the account's lock may
-   * have given one, which is remembered.
-   */
-  async #numberUnsaved(before: AccountRecord, digest: string, nowMs: number): Promise<void> {
+  /** Whoever has the account's lock may have given a number: that one is remembered, and none of ours would be. */
+  async #numberUnwritten(before: AccountRecord, digest: string, nowMs: number): Promise<void> {
     const onDisk = await this.#store.load().catch(() => null);
     const isNumbered = onDisk?.digest === digest && onDisk.generation > before.generation;
     if (isNumbered) this.#record = mergeRecords(onDisk, { ...this.#record, generation: before.generation });
     else this.#numberByTime(nowMs, (onDisk?.generation ?? 0) + 1);
   }
 
+  /** A number that nobody will remember, or not after a loss of power, must not be given out again later. */
   #numberByTime(nowMs: number, lowest = 0): void {
     const generation = Math.max(Math.floor(nowMs / 1000), this.#record.generation, lowest);
     this.#record = { ...this.#record, generation };
@@ -194,19 +194,24 @@ export class Ledger {
 
   /**
    * What was decided holds while the daemon lives, even if the disk refuses to remember it. One save after the other,
-   * each of the newest record. Resolves to whether it is remembered.
+   * each of the newest record.
    */
-  #save(record: AccountRecord): Promise<boolean> {
+  #write(record: AccountRecord): Promise<'written' | 'not ours' | 'failed'> {
     this.#record = record;
     return this.#saves.take(async () => {
-      if (this.#isUnread) return false;
+      if (this.#isUnread) return 'failed';
       try {
-        return await this.#store.save(this.#record);
+        return (await this.#store.save(this.#record)) ? 'written' : 'not ours';
       } catch (error) {
         this.#log.warn({ account: this.#account, err: error }, 'the account record cannot be written');
-        return false;
+        return 'failed';
       }
     });
+  }
+
+  /** Resolves to whether it is remembered. */
+  async #save(record: AccountRecord): Promise<boolean> {
+    return (await this.#write(record)) === 'written';
   }
 }
 

@@ -68,6 +68,24 @@ async function enter(ledger: Ledger, token: string, nowMs = NOW_MS): Promise<num
   return ledger.published?.generation ?? 0;
 }
 
+describe('a number that may not outlive a loss of power', () => {
+  it('is not given to a credential, though the record that has it can be read', async () => {
+    let record: AccountRecord | null = null;
+    const store = {
+      load: () => Promise.resolve(record),
+      confirm: () => Promise.resolve(),
+      // The file was renamed, and its directory cannot be synced.
+      save: (next: AccountRecord) => {
+        record = next;
+        return Promise.reject(new Error('EACCES: planted'));
+      },
+    };
+    const ledger = new Ledger('default', new HeldRecord(store, holding()), SILENT);
+    await ledger.open(NOW_MS);
+    expect(await enter(ledger, 'e30.e30.e30')).toBe(NOW_MS / 1000);
+  });
+});
+
 describe('a daemon that has not got the lock', () => {
   it('gives the number that the one with the lock has written down', async () => {
     const shelf = new Shelf();

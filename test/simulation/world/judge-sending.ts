@@ -17,6 +17,8 @@ const REPORTS_APART_MS = 59_000;
 const SENDINGS_ON_REPORTS_MS = 25_000;
 /** A rotation for which the disk had no room is tried again within that time. */
 const LONGEST_PAUSE_MS = 16 * 60_000;
+/** A Date has whole seconds, at either end. */
+const DATE_MS = 2000;
 /** Instants are counted in whole milliseconds. */
 const TIMER_MS = 1;
 /** Longer than any consumer waits. */
@@ -124,7 +126,7 @@ export class SendingJudge {
     if (this.#scene.sendings.some(({ token, isRejected }) => token === earlier.token && isRejected)) return;
     const document = parseDocument(world.disk.read(world.realPath));
     const grant = world.server.accessOf(document?.tokens?.access_token ?? '');
-    const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS;
+    const lastSafeMs = (grant?.expiresAtMs ?? 0) - LAST_SAFE_MOMENT_MS - this.#vaguenessMs(process);
     const isRaced = this.#scene.fileToken !== earlier.token;
     const isReported = this.#wishes.reportedAtMs(process, grant?.token) !== undefined;
     if (world.timeline.nowMs >= lastSafeMs || world.wasClockAdvanced || isRaced) return;
@@ -137,6 +139,20 @@ export class SendingJudge {
     const isLate = last !== undefined && last.sentAtMs - SENDINGS_ON_REPORTS_MS < world.restlessUntilMs;
     if (isThird && !isLate && world.timeline.nowMs - last.sentAtMs < SENDINGS_ON_REPORTS_MS)
       this.#scene.blame('one report made a daemon send a token again and again that may have been spent');
+  }
+
+  /**
+   * How far ahead of time a daemon may be. An answer in whose time the machine slept tells little of a clock that is wrong, and
+   * the latest time is taken that may be; the next one takes that back as far as its Date compels.
+   */
+  #vaguenessMs(process: VirtualProcess): number {
+    const { wasClockSet, restlessUntilMs } = this.#scene.world;
+    const { sendings } = this.#scene;
+    const answered = sendings.filter((each) => each.process === process && each.end === 'answered');
+    const last = answered.at(-1);
+    if (!wasClockSet || last === undefined || answered.every((each) => each.sentAtMs >= restlessUntilMs))
+      return 0;
+    return Math.max(0, restlessUntilMs - last.sentAtMs) + DATE_MS;
   }
 
   /** Whether a journal beside its own, or its record, tells a daemon that a token was spent, or may have been. */
@@ -154,16 +170,8 @@ export class SendingJudge {
    * due; if nobody has asked for another, and none had to wait for the disk, only a report can have made the daemon send.
    */
   #judgeHaste(process: VirtualProcess, token: string, fingerprint: string): void {
-    const {
-      timeline,
-      server,
-      wasClockAdvanced,
-      wasClockSet,
-      lastErrorAtMs,
-      restlessUntilMs,
-      disk,
-      realPath,
-    } = this.#scene.world;
+    const { timeline, server, wasClockAdvanced, lastErrorAtMs, restlessUntilMs, disk, realPath } =
+      this.#scene.world;
     const wishes = this.#wishes.of(process);
     const document = parseDocument(disk.read(realPath));
     const grant = server.accessOf(document?.tokens?.access_token ?? '');
@@ -180,8 +188,7 @@ export class SendingJudge {
     const hasWaited = timeline.nowMs - lastErrorAtMs < LONGEST_PAUSE_MS;
     const isRetry = hasFailed || hasWaited || wishes.isTurnedBack || this.#scene.isCutShort(fingerprint);
     wishes.isTurnedBack = false;
-    // An answer in whose time the machine slept tells little of a clock that is wrong, and the latest time is taken that may be.
-    const isTimeVague = wasClockSet && ownLast !== undefined && ownLast.sentAtMs < restlessUntilMs;
+    const isTimeVague = this.#vaguenessMs(process) > DATE_MS;
     if (isDue || isDemanded || isRetry || wasClockAdvanced || isTimeVague) return;
     const reportedAtMs = this.#wishes.reportedAtMs(process, grant?.token);
     if (reportedAtMs === undefined) return;
