@@ -40,6 +40,7 @@ export function nameOf({ name, line }: SystemCall): string {
     .replace(/^anon_inode:\[?(\w+)\]?$/, '$1')
     .replace(/^cli-\w{6}$/, 'cli-…')
     .replace(/codex-authd-[0-9a-f]{12}$/, 'codex-authd-…')
+    .replace(/^[0-9a-f]{12}(?=\.sending$)/, 'token')
     .replace(/^default-[0-9a-f]{12}((\.[0-9a-f]{8})?\.[0-9a-f]{12})?/, 'default');
   // Which of the two auth.json it is about.
   const parent = /\/(published|\.codex)\/(?=[^/"]*auth\.json)/.exec(line)?.[1];

@@ -40,6 +40,7 @@ it('killed again at every system call of its recovery, it loses nothing of an an
     expect.arrayContaining([
       'files rename .codex/auth.json',
       'files unlink default.journal',
+      'files unlink token.sending',
       'loop flock auth.lock',
     ]),
   );

@@ -74,6 +74,7 @@ it(
         ],
         ...['files pwrite64 .codex/.auth.json.codex-authd-…', 'files rename .codex/auth.json'],
         ...['files rename default.json', 'files unlink default.journal'],
+        ...['loop flock token.sending', 'files unlink token.sending'],
       ]),
     );
   },
