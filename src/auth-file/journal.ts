@@ -7,6 +7,7 @@ import type { Clock } from '../os/clock.js';
 import { Abandoned } from './abandoned.js';
 import { createPrivate, syncDirectory } from './durable.js';
 import { readWritten, writeIntent, type Intent, type Written } from './journal-format.js';
+import { namesIn } from './names-in.js';
 import { OpenJournal } from './open-journal.js';
 
 /** What a daemon before this one left. */
@@ -210,10 +211,7 @@ export class Journal {
   }
 
   async #list(): Promise<JournalFile[]> {
-    const names = await this.#fs.readdir(this.#directory).catch((error: unknown) => {
-      if (systemErrorCode(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const names = await namesIn(this.#fs, this.#directory);
     return names.flatMap((name) => {
       const spent = NAME.exec(name)?.groups?.['spent'];
       if (spent === undefined) return [];

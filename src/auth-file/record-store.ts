@@ -4,6 +4,7 @@ import { mergeRecords, type AccountRecord } from '../core/account-record.js';
 import { AuthdError, systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import { syncDirectory } from './durable.js';
+import { namesIn } from './names-in.js';
 import { unknownVersion } from './unknown-version.js';
 import { readText } from './read-text.js';
 import { replaceFile } from './replace-file.js';
@@ -84,8 +85,8 @@ export class RecordStore {
    */
   async loadOthers(): Promise<AccountRecord[]> {
     const others: AccountRecord[] = [];
-    for (const file of await this.#list()) {
-      if (file === this.#file || !file.endsWith('.json')) continue;
+    for (const file of await namesIn(this.#fs, this.#directory)) {
+      if (file === this.#file || !PATH_DIGEST.test(file)) continue;
       const other = await this.#loadSound(file).catch((error: unknown) => {
         if (tellsNothing(error)) return null;
         throw error;
@@ -137,14 +138,9 @@ export class RecordStore {
   async #listRenamed(): Promise<string[]> {
     const suffix = this.#suffix;
     if (suffix === null) return [];
-    return (await this.#list()).filter((file) => file !== this.#file && file.endsWith(suffix));
-  }
-
-  #list(): Promise<string[]> {
-    return this.#fs.readdir(this.#directory).catch((error: unknown) => {
-      if (systemErrorCode(error) === 'ENOENT') return [];
-      throw error;
-    });
+    return (await namesIn(this.#fs, this.#directory)).filter(
+      (file) => file !== this.#file && file.endsWith(suffix),
+    );
   }
 
   #pathOf(file: string): string {

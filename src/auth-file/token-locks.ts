@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { systemErrorCode } from '../errors.js';
 import type { FileSystem } from '../os/file-system.js';
 import { tryKernelLock, type KernelLock } from './kernel-lock.js';
+import { namesIn } from './names-in.js';
 
 const SUFFIX = '.sending';
 
@@ -43,10 +43,7 @@ export class TokenLocks {
 
   /** Removes the files of daemons that were killed. */
   async sweep(): Promise<void> {
-    const names = await this.#fs.readdir(this.#directory).catch((error: unknown) => {
-      if (systemErrorCode(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const names = await namesIn(this.#fs, this.#directory);
     for (const name of names) {
       if (!name.endsWith(SUFFIX)) continue;
       const lock = await this.take(name.slice(0, -SUFFIX.length));

@@ -93,9 +93,10 @@ describe('the record of an account', () => {
     ).toEqual([]);
     await of('/home/somebody/.codex/auth.json').save({ ...EMPTY_RECORD, generation: 7 });
     await of('/home/somebody/copy/auth.json').save({ ...EMPTY_RECORD, generation: 8 });
-    await writeFile(join(directory, 'damaged.json'), '{');
-    await mkdir(join(directory, 'directory.json'));
-    await writeFile(join(directory, 'foreign.txt'), JSON.stringify(EMPTY_RECORD));
+    await writeFile(join(directory, 'damaged-0123456789ab.json'), '{');
+    await mkdir(join(directory, 'directory-0123456789ab.json'));
+    // Where it is remembered what is published is no record, whatever becomes of its form.
+    await writeFile(join(directory, 'default-0123456789ab.published.json'), '{"schema":2}');
     const others = await of('/home/somebody/copy/auth.json').loadOthers();
     expect(others.map(({ generation }) => generation)).toEqual([7]);
   });
